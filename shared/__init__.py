@@ -1,0 +1,1 @@
+"""What two or more services need. Imports no service. Start with `events.py`."""

@@ -1,0 +1,132 @@
+"""The key-value store on Redis ≥ 7. Every call is one round trip; scripts keep it atomic."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.errors import Unavailable
+
+# A numbered list is a sorted set (number → "id\0value"), a hash (id → number) and a counter.
+# One script, so that two gateways that append the same frame agree on its number.
+_APPEND_ONCE = """
+local seen = redis.call('HGET', KEYS[2], ARGV[1])
+if seen then return tonumber(seen) end
+local n = redis.call('INCR', KEYS[3])
+redis.call('ZADD', KEYS[1], n, ARGV[1] .. '\\0' .. ARGV[2])
+redis.call('HSET', KEYS[2], ARGV[1], n)
+local surplus = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[4])
+if surplus > 0 then
+  for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, surplus - 1)) do
+    redis.call('HDEL', KEYS[2], string.match(old, '^(.-)%z'))
+  end
+  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, surplus - 1)
+end
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
+return n
+"""
+
+
+class RedisKeyValue:
+    """A KeyValue on a Redis server. A call that takes longer than `timeout_s` is Unavailable."""
+
+    def __init__(self, url: str, timeout_s: float = 1.0) -> None:
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            # A dead Redis must cost a turn one refused connection, not a back-off: the callers'
+            # fallbacks are better than waiting.
+            retry=Retry(NoBackoff(), 1),
+            max_connections=64,
+        )
+        self._append_once = self._redis.register_script(_APPEND_ONCE)
+
+    @property
+    def client(self) -> "Redis":
+        """The client, for adapters that need commands of their own (vector sets)."""
+        return self._redis
+
+    @asynccontextmanager
+    async def _calling(self) -> AsyncIterator["Redis"]:
+        try:
+            yield self._redis
+        except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+            raise Unavailable(f"Redis did not answer: {error}") from error
+
+    async def get(self, key: str) -> bytes | None:
+        async with self._calling() as redis:
+            value: bytes | None = await redis.get(key)
+            return value
+
+    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        if not keys:
+            return []
+        async with self._calling() as redis:
+            return list(await redis.mget(keys))
+
+    async def set(
+        self, key: str, value: bytes, *, ttl_s: float | None = None, if_absent: bool = False
+    ) -> bool:
+        px = None if ttl_s is None else max(1, int(ttl_s * 1000))
+        async with self._calling() as redis:
+            return bool(await redis.set(key, value, px=px, nx=if_absent))
+
+    async def delete(self, *keys: str) -> int:
+        if not keys:
+            return 0
+        names = [name for key in keys for name in (key, f"{key}:ids", f"{key}:last")]
+        async with self._calling() as redis:
+            present = await redis.exists(*keys)
+            await redis.delete(*names)
+            return int(present)
+
+    async def append_once(
+        self, key: str, item_id: str, value: bytes, *, ttl_s: float, max_items: int
+    ) -> int:
+        keys = [key, f"{key}:ids", f"{key}:last"]
+        args = [item_id, value, int(ttl_s * 1000), max_items]
+        async with self._calling():
+            return int(await self._append_once(keys=keys, args=args))
+
+    async def read_after(self, key: str, number: int) -> list[tuple[int, bytes]]:
+        async with self._calling() as redis:
+            rows = await redis.zrange(key, f"({number}", "+inf", byscore=True, withscores=True)
+        return [(int(score), bytes(member).partition(b"\0")[2]) for member, score in rows]
+
+    async def increment(self, key: str, *, ttl_s: float | None = None) -> int:
+        async with self._calling() as redis, redis.pipeline(transaction=True) as pipe:
+            pipe.incr(key)
+            if ttl_s is not None:
+                pipe.pexpire(key, int(ttl_s * 1000), nx=True)
+            return int((await pipe.execute())[0])
+
+    async def put_field(self, key: str, field: str, value: bytes, *, ttl_s: float | None) -> None:
+        async with self._calling() as redis, redis.pipeline(transaction=True) as pipe:
+            pipe.hset(key, field, value)
+            if ttl_s is not None:
+                pipe.pexpire(key, int(ttl_s * 1000))
+            await pipe.execute()
+
+    async def fields(self, key: str) -> Mapping[str, bytes]:
+        async with self._calling() as redis:
+            return {name.decode(): value for name, value in (await redis.hgetall(key)).items()}
+
+    async def remove_field(self, key: str, field: str) -> None:
+        async with self._calling() as redis:
+            await redis.hdel(key, field)
+
+    async def ping(self, timeout_s: float = 0.5) -> bool:
+        try:
+            async with self._calling() as redis:
+                return bool(await redis.ping())
+        except (Unavailable, RedisError):
+            return False
+
+    async def close(self) -> None:
+        await self._redis.aclose()

@@ -1,0 +1,52 @@
+"""Every metric, in one typed list. Prometheus names: one prefix, base units, `_total`, `_seconds`."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+MESSAGES = Counter(
+    "switchboard_messages_total",
+    "Messages a handler finished with, by outcome: ok, repeated, late, stopped, dead_letter.",
+    ["service", "handler", "outcome"],
+)
+RETRIES = Counter(
+    "switchboard_retries_total", "Attempts after the first one.", ["service", "handler"]
+)
+HANDLER_SECONDS = Histogram(
+    "switchboard_handler_seconds",
+    "Time inside a handler, retries included.",
+    ["service", "handler"],
+    buckets=_LATENCY_BUCKETS,
+)
+HOP_SECONDS = Histogram(
+    "switchboard_hop_seconds",
+    "From a message's broker timestamp until its handler starts.",
+    ["service", "topic"],
+    buckets=_LATENCY_BUCKETS,
+)
+IN_FLIGHT = Gauge("switchboard_in_flight", "Messages in a handler now.", ["service"])
+POLICY_MODE = Gauge("switchboard_policy_mode", "1 for the mode in force.", ["service", "mode"])
+TURNS = Counter(
+    "switchboard_turns_total",
+    "Finished turns as the customer saw them.",
+    ["tenant", "origin", "mode"],
+)
+TURN_SECONDS = Histogram(
+    "switchboard_turn_seconds",
+    "From acceptance to the final answer.",
+    ["origin"],
+    buckets=_LATENCY_BUCKETS,
+)
+REFUSED = Counter(
+    "switchboard_refused_total",
+    "Requests refused at the door, by reason: rate, busy, size, key.",
+    ["reason"],
+)
+CACHE = Counter(
+    "switchboard_cache_total",
+    "Look-ups by result: exact, semantic, rejected, miss, skipped.",
+    ["tenant", "result"],
+)
+ESCALATIONS = Counter("switchboard_escalations_total", "Hand-overs by rule.", ["tenant", "rule"])
+OPEN_SOCKETS = Gauge("switchboard_open_sockets", "Clients connected now.", ["kind"])
+OUTBOX = Gauge("switchboard_outbox_messages", "Accepted, but not yet on the broker.")
