@@ -1,4 +1,4 @@
-"""What every process knows of the whole: the policy in force, and the turns nobody wants any more."""
+"""What every process knows of the whole: the policy in force, and which turns were stopped."""
 
 from collections import OrderedDict
 

@@ -70,6 +70,7 @@ class Chain:
             event = decode(message)
         except InvalidEvent as error:
             await self._bury(message, None, str(error))
+            metrics.MESSAGES.labels(*self._labels, "dead_letter").inc()
             return
         waited_s = (self._deps.clock.unix_ms() - message.timestamp_ms) / 1000
         metrics.HOP_SECONDS.labels(self._deps.service, message.topic).observe(max(0.0, waited_s))
@@ -197,7 +198,6 @@ class Chain:
                 break
             except (Unavailable, Overloaded) as error:
                 await asyncio.sleep(_pause_s(error, attempt))
-        metrics.MESSAGES.labels(*self._labels, "dead_letter").inc()
         if isinstance(event, TURN_PATH):
             await self._publish(_hand_over(event, self._deps.service))
 

@@ -5,9 +5,9 @@ service ever asks another. The happy path, top to bottom:
 
     Received → Screened → Missed → Routed → Grounded → Drafted (one per sentence) → Answered
 
-and the ways off it: `Answered` early (cache hit, FAQ template, refusal), `Escalated` (a person takes
-over), `Relayed` (a person already has it). Beside the path: what agents, documents, health and
-policy have to say. Names are past participles: an event is a fact.
+and the ways off it: `Answered` early (cache hit, FAQ template, refusal), `Escalated` (a person
+takes over), `Relayed` (a person already has it). Beside the path: what agents, documents, health
+and policy have to say. Names are past participles: an event is a fact.
 
 Adding a field with a default keeps the version in the topic; anything else makes a `.v2`.
 """
@@ -50,6 +50,7 @@ class Event(BaseModel):
     topic: ClassVar[str]
     partitions: ClassVar[int] = 4
     retention_hours: ClassVar[int] = 24
+    max_message_bytes: ClassVar[int] = 1_000_000
     compacted: ClassVar[bool] = False
     raw: ClassVar[bool] = False  # holds text that no screen has seen
 
@@ -352,6 +353,7 @@ class DocumentSubmitted(Event):
 
     topic = "knowledge.submitted.v1"
     retention_hours = 168
+    max_message_bytes = 16_000_000  # a 5 MiB document, escaped as JSON
 
     document_id: str
     version: str  # of the content: the first 16 hex digits of its SHA-256
@@ -362,6 +364,39 @@ class DocumentSubmitted(Event):
     locale: str = "en"
     product: str = ""
     withdrawn: bool = False
+    submitted_unix_ms: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.tenant_id}/{self.document_id}"
+
+    def identity(self) -> str:
+        return f"{self.key}|{self.version}|{self.submitted_unix_ms}"
+
+
+class PreparedChunk(BaseModel):
+    """A piece of a document, ready to be indexed."""
+
+    model_config = ConfigDict(frozen=True)
+    text: str
+    heading: str = ""
+    vector: Float32Bytes  # [384] float32, unit length
+
+
+class DocumentPrepared(Event):
+    """A background job has read, cut and embedded a document; `rejection` says why it could not."""
+
+    topic = "knowledge.prepared.v1"
+    max_message_bytes = 16_000_000
+
+    document_id: str
+    version: str
+    title: str = ""
+    source: str = ""
+    locale: str = "en"
+    product: str = ""
+    chunks: tuple[PreparedChunk, ...] = ()
+    rejection: str = ""
     submitted_unix_ms: int
 
     @property
@@ -454,6 +489,7 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     FeedbackGiven,
     ConversationErased,
     DocumentSubmitted,
+    DocumentPrepared,
     KnowledgeChanged,
     HealthReported,
     PolicyChanged,

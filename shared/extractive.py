@@ -1,6 +1,7 @@
 """An answer without a model: the sentences of the passages that match the question best, quoted.
 
-Used by generation as its built-in tier and by the understudy that stands in when generation is down.
+Used by generation as its built-in tier, and by the understudy that stands in when generation is
+down.
 It can only say what a document says, so it never invents; when nothing matches it hands over.
 """
 
@@ -17,7 +18,11 @@ _MARKUP = re.compile(r"[*_`#>|]+|\[([^\]]+)\]\([^)]+\)")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _WORD = re.compile(r"[a-z0-9]+")
 _STOP_WORDS = frozenset(
-    ["a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "of", "on", "or", "our", "please", "so", "that", "the", "their", "them", "there", "they", "this", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "am", "any", "get", "got", "just"]
+    """
+    a an and are as at be been but by can could did do does for from had has have how i if in into
+    is it its me my of on or our please so that the their them there they this to us was we were what
+    when where which who why will with would you your am any get got just
+    """.split()  # noqa: SIM905 - a list of 60 quoted words is harder to read than the words
 )
 MAX_SENTENCES = 3
 MAX_WORDS = 110  # 150 tokens of the generation budget, at about 1.35 tokens an English word

@@ -1,4 +1,4 @@
-"""Every metric, in one typed list. Prometheus names: one prefix, base units, `_total`, `_seconds`."""
+"""Every metric, in one typed list: one prefix, base units, `_total`, `_seconds`."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -38,9 +38,22 @@ def topic_specs() -> list[TopicSpec]:
     specs = []
     for event in EVENT_BY_TOPIC.values():
         specs.append(
-            TopicSpec(event.topic, event.partitions, event.retention_hours, event.compacted)
+            TopicSpec(
+                event.topic,
+                event.partitions,
+                event.retention_hours,
+                event.compacted,
+                event.max_message_bytes,
+            )
         )
-        specs.append(TopicSpec(dead_letter_topic(event.topic), 1, DEAD_LETTER_RETENTION_HOURS))
+        specs.append(
+            TopicSpec(
+                dead_letter_topic(event.topic),
+                1,
+                DEAD_LETTER_RETENTION_HOURS,
+                max_message_bytes=2 * event.max_message_bytes,  # encrypted: 4/3 of the size
+            )
+        )
     return specs
 
 
@@ -95,7 +108,7 @@ async def serve(openers: dict[str, OpenService], settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     async with opened_hosts(openers, settings) as hosts:
         servers = [_server(host, settings) for host in hosts]
-        tasks = [asyncio.create_task(server.serve()) for server in servers]
+        tasks: list[asyncio.Task[object]] = [asyncio.create_task(s.serve()) for s in servers]
         tasks.append(asyncio.create_task(stopping.wait()))
         starting = asyncio.create_task(start_hosts(hosts))
         await asyncio.wait([starting, *tasks], return_when=asyncio.FIRST_COMPLETED)

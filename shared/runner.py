@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from shared import metrics
 from shared.boards import PolicyBoard, StopBoard
@@ -128,7 +129,7 @@ class Worker:
             self._in_flight.add(task)
             metrics.IN_FLIGHT.labels(self._service.name).inc()
             task.add_done_callback(self._in_flight.discard)
-            task.add_done_callback(lambda done, key=message.key: _leave_lane(lanes, key, done))
+            task.add_done_callback(partial(_leave_lane, lanes, message.key))
 
     async def _handle(
         self,

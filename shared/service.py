@@ -1,9 +1,9 @@
 """A service is a name, handlers and their dependencies; its contract is read from signatures.
 
 `async def route(event: Missed, deps: Deps) -> Routed | Escalated` says all there is to say: this
-service consumes the topic of `Missed` and produces those of `Routed` and `Escalated`. A handler that
-streams returns `AsyncIterator[Drafted]`. Subscriptions, `docs/flow.md` and the AsyncAPI document are
-derived from this, never written twice.
+service consumes the topic of `Missed` and produces those of `Routed` and `Escalated`. A handler
+that streams returns `AsyncIterator[Drafted]`. Subscriptions, `docs/flow.md` and the AsyncAPI
+document are derived from this, never written twice.
 """
 
 import inspect

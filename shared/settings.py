@@ -57,7 +57,9 @@ def load(section: type[SectionT]) -> SectionT:
     try:
         return section()
     except ValidationError as error:
-        raise ConfigurationError("; ".join(_explain(section, item) for item in error.errors()))
+        raise ConfigurationError(
+            "; ".join(_explain(section, item) for item in error.errors())
+        ) from None
 
 
 def _explain(section: type[Section], item: object) -> str:

@@ -19,7 +19,7 @@ class Cipher:
         return self._fernet.encrypt(plain)
 
     def decrypt(self, token: bytes) -> bytes:
-        """The plain bytes. Raises InvalidEvent when the secret differs or the bytes were changed."""
+        """The plain bytes. Raises InvalidEvent when the secret differs or bytes were changed."""
         try:
             return self._fernet.decrypt(token)
         except InvalidToken:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -61,14 +62,13 @@ class RedisKeyValue:
 
     async def get(self, key: str) -> bytes | None:
         async with self._calling() as redis:
-            value: bytes | None = await redis.get(key)
-            return value
+            return cast(bytes | None, await redis.get(key))
 
     async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         if not keys:
             return []
         async with self._calling() as redis:
-            return list(await redis.mget(keys))
+            return cast(list[bytes | None], await redis.mget(keys))
 
     async def set(
         self, key: str, value: bytes, *, ttl_s: float | None = None, if_absent: bool = False
@@ -90,14 +90,15 @@ class RedisKeyValue:
         self, key: str, item_id: str, value: bytes, *, ttl_s: float, max_items: int
     ) -> int:
         keys = [key, f"{key}:ids", f"{key}:last"]
-        args = [item_id, value, int(ttl_s * 1000), max_items]
+        args: list[str | bytes | int] = [item_id, value, int(ttl_s * 1000), max_items]
         async with self._calling():
             return int(await self._append_once(keys=keys, args=args))
 
     async def read_after(self, key: str, number: int) -> list[tuple[int, bytes]]:
         async with self._calling() as redis:
-            rows = await redis.zrange(key, f"({number}", "+inf", byscore=True, withscores=True)
-        return [(int(score), bytes(member).partition(b"\0")[2]) for member, score in rows]
+            found = await redis.zrange(key, f"({number}", "+inf", byscore=True, withscores=True)
+        rows = cast(list[tuple[bytes, float]], found)
+        return [(int(score), member.partition(b"\0")[2]) for member, score in rows]
 
     async def increment(self, key: str, *, ttl_s: float | None = None) -> int:
         async with self._calling() as redis, redis.pipeline(transaction=True) as pipe:
@@ -115,7 +116,8 @@ class RedisKeyValue:
 
     async def fields(self, key: str) -> Mapping[str, bytes]:
         async with self._calling() as redis:
-            return {name.decode(): value for name, value in (await redis.hgetall(key)).items()}
+            found = cast(dict[bytes, bytes], await redis.hgetall(key))
+        return {name.decode(): value for name, value in found.items()}
 
     async def remove_field(self, key: str, field: str) -> None:
         async with self._calling() as redis:
