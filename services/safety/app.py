@@ -1,0 +1,34 @@
+"""Wires safety."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.safety import handlers
+from services.safety.adapters import KeyValueVault, PresidioAnalyzer, build_presidio
+from services.safety.settings import SafetySettings
+from shared.runner import Runtime
+from shared.service import Service
+from shared.settings import load
+
+
+@asynccontextmanager
+async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
+    """Safety with Presidio warmed up."""
+    settings = load(SafetySettings)
+    analyzer = PresidioAnalyzer(
+        build_presidio(),
+        threshold=settings.pii_threshold,
+        timeout_s=settings.analyzer_timeout_s,
+        queue=settings.analyzer_queue,
+    )
+    await analyzer.spans("My name is Ada Lovelace.")  # the first analysis compiles patterns
+    deps = handlers.Deps(
+        settings=settings,
+        analyzer=analyzer,
+        vault=KeyValueVault(runtime.kv, runtime.cipher, settings.vault_ttl_s),
+        policy=runtime.policy,
+    )
+    try:
+        yield Service("safety", deps, handlers=handlers.HANDLERS, probes={"kv": runtime.kv.ping})
+    finally:
+        analyzer.close()

@@ -1,0 +1,96 @@
+"""Screen what comes in, check what goes out."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.safety import core
+from services.safety.settings import SafetySettings
+from shared.boards import PolicyBoard
+from shared.events import Answered, Drafted, Escalated, Received, Relayed, Screened
+from shared.fingerprint import fingerprint
+from shared.screening import Masked, Span, mask
+
+
+class PiiAnalyzer(Protocol):
+    """Finds personal data that patterns cannot see, such as names."""
+
+    async def spans(self, text: str) -> list[Span]: ...
+
+
+class Vault(Protocol):
+    """Keeps originals, encrypted, for as long as an agent may need to see one."""
+
+    async def keep(self, event: Received, masked: Masked) -> None: ...
+
+
+@dataclass(frozen=True)
+class Deps:
+    """What safety needs."""
+
+    settings: SafetySettings
+    analyzer: PiiAnalyzer
+    vault: Vault
+    policy: PolicyBoard
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """Brand words, lower case."""
+        names = self.settings.allow_names.split(",")
+        return frozenset(name.strip().lower() for name in names if name.strip())
+
+
+async def screen(event: Received, deps: Deps) -> Screened | Relayed | Answered | Escalated:
+    """Take personal data out, then decide what the message may become."""
+    spans = core.all_spans(event.text, await deps.analyzer.spans(event.text), deps.allowed)
+    masked = mask(event.text, spans)
+    if masked.originals:
+        await deps.vault.keep(event, masked)
+    verdict = core.judge(masked.text, event.owner, deps.policy.current)
+    mode = deps.policy.current.mode
+    if verdict.action == "relay":
+        return event.then(Relayed, text=masked.text)
+    if verdict.action == "escalate":
+        reason = "All questions go to people at the moment."
+        return event.then(
+            Escalated, reason=reason, rule=verdict.rule, question=masked.text, mode=mode
+        )
+    if verdict.action in ("refuse", "apologise"):
+        degraded = verdict.action == "apologise"
+        return event.then(
+            Answered,
+            text=verdict.text,
+            question=masked.text,
+            route="out_of_scope",
+            intent=verdict.rule,
+            origin="degraded" if degraded else "faq",
+            mode=mode,
+        )
+    return event.then(
+        Screened,
+        text=masked.text,
+        fingerprint=fingerprint(masked.text),
+        findings=masked.findings,
+        flags=verdict.flags,
+        mode=mode,
+    )
+
+
+async def check(event: Drafted, deps: Deps) -> Answered | Escalated:
+    """Let a part of an answer out, or hand over."""
+    spans = core.all_spans(event.text, [], deps.allowed)
+    if event.tier in ("small", "large"):  # a model may make up a name; a quote cannot
+        spans = core.all_spans(event.text, await deps.analyzer.spans(event.text), deps.allowed)
+    checked = core.check_draft(event, spans, deps.settings.min_confidence)
+    if checked.escalate:
+        return event.then(Escalated, reason=checked.escalate, rule=checked.rule, draft=event.text)
+    return event.then(
+        Answered,
+        text=checked.text,
+        citations=core.citations(event),
+        cacheable=event.last and not event.personal and not event.context,
+    )
+
+
+HANDLERS = (screen, check)
+BROADCAST = ()
+REPLAYED = ()
