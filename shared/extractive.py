@@ -22,7 +22,7 @@ _STOP_WORDS = frozenset(
     a an and are as at be been but by can could did do does for from had has have how i if in into
     is it its me my of on or our please so that the their them there they this to us was we were
     what when where which who why will with would you your am any get got just
-    """.split()  # noqa: SIM905 - a list of 60 quoted words is harder to read than the words
+    """.split()
 )
 MAX_SENTENCES = 3
 MAX_WORDS = 110  # 150 tokens of the generation budget, at about 1.35 tokens an English word

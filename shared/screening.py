@@ -47,8 +47,8 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "ADDRESS",
         re.compile(
-            r"\b\d{1,5}[a-z]? (?:[A-Z][\w'-]+ ){1,3}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr"
-            r"|Court|Ct|Way|Square|Sq|Boulevard|Blvd|Close|Terrace)\b\.?"
+            r"\b\d{1,5}[a-z]? (?:[A-Z][\w'-]+ ){1,3}"
+            r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Court|Ct|Way|Square|Sq|Boulevard|Blvd|Close|Terrace)\b\.?"
             r"(?:,? [A-Z][\w'-]+)?(?:,? [A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|,? \d{5})?"
         ),
     ),

@@ -48,40 +48,36 @@ class RedisKeyValue:
         )
         self._append_once = self._redis.register_script(_APPEND_ONCE)
 
-    @property
-    def client(self) -> "Redis":
-        """The client, for adapters that need commands of their own (vector sets)."""
-        return self._redis
-
     @asynccontextmanager
-    async def _calling(self) -> AsyncIterator["Redis"]:
+    async def calling(self) -> AsyncIterator["Redis"]:
+        """The client, for commands of one's own; a server that is away becomes Unavailable."""
         try:
             yield self._redis
         except (RedisConnectionError, RedisTimeoutError, OSError) as error:
             raise Unavailable(f"Redis did not answer: {error}") from error
 
     async def get(self, key: str) -> bytes | None:
-        async with self._calling() as redis:
+        async with self.calling() as redis:
             return cast(bytes | None, await redis.get(key))
 
     async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         if not keys:
             return []
-        async with self._calling() as redis:
+        async with self.calling() as redis:
             return cast(list[bytes | None], await redis.mget(keys))
 
     async def set(
         self, key: str, value: bytes, *, ttl_s: float | None = None, if_absent: bool = False
     ) -> bool:
         px = None if ttl_s is None else max(1, int(ttl_s * 1000))
-        async with self._calling() as redis:
+        async with self.calling() as redis:
             return bool(await redis.set(key, value, px=px, nx=if_absent))
 
     async def delete(self, *keys: str) -> int:
         if not keys:
             return 0
         names = [name for key in keys for name in (key, f"{key}:ids", f"{key}:last")]
-        async with self._calling() as redis:
+        async with self.calling() as redis:
             present = await redis.exists(*keys)
             await redis.delete(*names)
             return int(present)
@@ -91,41 +87,41 @@ class RedisKeyValue:
     ) -> int:
         keys = [key, f"{key}:ids", f"{key}:last"]
         args: list[str | bytes | int] = [item_id, value, int(ttl_s * 1000), max_items]
-        async with self._calling():
+        async with self.calling():
             return int(await self._append_once(keys=keys, args=args))
 
     async def read_after(self, key: str, number: int) -> list[tuple[int, bytes]]:
-        async with self._calling() as redis:
+        async with self.calling() as redis:
             found = await redis.zrange(key, f"({number}", "+inf", byscore=True, withscores=True)
         rows = cast(list[tuple[bytes, float]], found)
         return [(int(score), member.partition(b"\0")[2]) for member, score in rows]
 
     async def increment(self, key: str, *, ttl_s: float | None = None) -> int:
-        async with self._calling() as redis, redis.pipeline(transaction=True) as pipe:
+        async with self.calling() as redis, redis.pipeline(transaction=True) as pipe:
             pipe.incr(key)
             if ttl_s is not None:
                 pipe.pexpire(key, int(ttl_s * 1000), nx=True)
             return int((await pipe.execute())[0])
 
     async def put_field(self, key: str, field: str, value: bytes, *, ttl_s: float | None) -> None:
-        async with self._calling() as redis, redis.pipeline(transaction=True) as pipe:
+        async with self.calling() as redis, redis.pipeline(transaction=True) as pipe:
             pipe.hset(key, field, value)
             if ttl_s is not None:
                 pipe.pexpire(key, int(ttl_s * 1000))
             await pipe.execute()
 
     async def fields(self, key: str) -> Mapping[str, bytes]:
-        async with self._calling() as redis:
+        async with self.calling() as redis:
             found = cast(dict[bytes, bytes], await redis.hgetall(key))
         return {name.decode(): value for name, value in found.items()}
 
     async def remove_field(self, key: str, field: str) -> None:
-        async with self._calling() as redis:
+        async with self.calling() as redis:
             await redis.hdel(key, field)
 
     async def ping(self, timeout_s: float = 0.5) -> bool:
         try:
-            async with self._calling() as redis:
+            async with self.calling() as redis:
                 return bool(await redis.ping())
         except (Unavailable, RedisError):
             return False

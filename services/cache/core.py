@@ -1,0 +1,118 @@
+"""Pure rules of the cache: may this be looked up, do two questions want the same answer?
+
+Why rules after cosine: with MiniLM "how do I cancel" and "how do I not cancel" have cosine 0.98,
+"What's your refund policy?" and "How do I get a refund?" 0.73 (DESIGN.md). No threshold can work.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from shared.events import Exchange, Screened
+from shared.extractive import stem
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|without|none|nothing|cannot|stop(?:ped)?|un(?:able|subscribe\w*))\b|n't\b",
+    re.I,
+)
+_WORD = re.compile(r"[a-z]+")
+# Words that decide what is asked: two questions that differ in one of them want other answers.
+_DECISIVE = frozenset(
+    stem(word)
+    for word in """
+        cancel change return refund exchange replace repair pause resume skip start stop open
+        close create delete add remove enable disable activate deactivate connect disconnect
+        upgrade downgrade buy sell send receive pay paid charge unsubscribe subscribe track lost
+        late missing wrong damaged broken before after under over without order subscription club
+        plan account password email address card invoice receipt gift voucher discount code
+        delivery shipping parcel label warranty grinder machine scale mini one grind solo duo
+        household beans capsule filter water milk pump leak noise wifi bluetooth app update reset
+        descale clean time cost price fee free where when long much often many year month week day
+        country abroad international europe germany france spain italy belgium netherlands uk us
+        usa ireland austria switzerland norway student company business tax vat phone chat hours
+    """.split()
+)
+_SYNONYMS = {
+    stem(word): stem(to)
+    for word, to in {
+        "shipping": "delivery",
+        "ship": "delivery",
+        "deliver": "delivery",
+        "postage": "delivery",
+        "parcel": "order",
+        "package": "order",
+        "terminate": "cancel",
+        "modify": "change",
+        "edit": "change",
+        "switch": "change",
+        "membership": "subscription",
+        "club": "subscription",
+        "wi": "wifi",
+        "e": "",
+        "mail": "email",
+        "price": "cost",
+        "fee": "cost",
+        "postpone": "pause",
+        "freeze": "pause",
+        "coupon": "voucher",
+        "promo": "discount",
+    }.items()
+}
+_ANAPHORA = re.compile(
+    r"^(?:and|but|so|also|then|what about|how about|ok|okay|yes|no|sure|why)\b"
+    r"|\b(?:it|that|this|those|these|them|they|there|he|she|one of (?:them|those)|the same)\b",
+    re.I,
+)
+_SHORT_WORDS = 4  # a follow-up of so few words leans on what came before
+
+
+def numbers(text: str) -> frozenset[str]:
+    """Numbers that must agree, decimal comma or point alike."""
+    return frozenset(found.replace(",", ".") for found in _NUMBER.findall(text))
+
+
+def is_negated(text: str) -> bool:
+    """Whether the question turns something round; an even count of negations cancels out."""
+    return len(_NEGATION.findall(text)) % 2 == 1
+
+
+def decisive_words(text: str) -> frozenset[str]:
+    """The words of `text` that decide which answer it wants, with synonyms folded."""
+    stems = (stem(word) for word in _WORD.findall(text.lower()))
+    folded = (_SYNONYMS.get(found, found) for found in stems)
+    return frozenset(found for found in folded if found in _DECISIVE)
+
+
+def names(text: str) -> frozenset[str]:
+    """Capitalised words inside the sentence, lower case: products, places, people."""
+    words = text.split()
+    return frozenset(
+        word.strip(".,!?;:'\"()").lower()
+        for before, word in pairwise(words)
+        if word[:1].isupper() and not before.endswith((".", "!", "?")) and word not in ("I", "I'm")
+    )
+
+
+def same_answer(asked: str, remembered: str) -> bool:
+    """Whether the answer to `remembered` surely serves `asked`. When in doubt: no."""
+    if numbers(asked) != numbers(remembered) or is_negated(asked) != is_negated(remembered):
+        return False
+    if decisive_words(asked) != decisive_words(remembered):
+        return False
+    lowered = (asked.lower(), remembered.lower())
+    return all(name in lowered[1] for name in names(asked)) and all(
+        name in lowered[0] for name in names(remembered)
+    )
+
+
+def leans_on_context(text: str, context: Sequence[Exchange]) -> bool:
+    """Whether a question means something only after what came before it."""
+    return bool(context) and (len(text.split()) <= _SHORT_WORDS or bool(_ANAPHORA.search(text)))
+
+
+def may_look_up(event: Screened) -> bool:
+    """Personal, sensitive or context-bound questions get an answer of their own."""
+    if event.cache_control in ("no-cache", "no-store"):
+        return False
+    return not (event.findings or event.flags or leans_on_context(event.text, event.context))

@@ -1,0 +1,25 @@
+"""Knobs of the cache."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import Section
+
+
+class CacheSettings(Section):
+    """Remembering answers."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CACHE_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    ttl_s: float = Field(3600, gt=0, description="how long an answer is fresh")
+    ttl_jitter: float = Field(0.1, ge=0, le=0.5, description="share of the TTL drawn at random")
+    stale_s: float = Field(86_400, ge=0, description="kept so much longer for degraded modes")
+    min_similarity: float = Field(
+        0.80, ge=0, le=1, description="cosine from which a neighbour is a candidate at all"
+    )
+    candidates: int = Field(5, ge=1, le=50, description="neighbours the second check looks at")
+    max_entries: int = Field(100_000, ge=1, description="per tenant, locale, knowledge version")
+    embed_timeout_s: float = Field(1.0, gt=0, description="for one question")
+    embed_queue: int = Field(128, ge=1, description="questions waiting; more is Overloaded")
