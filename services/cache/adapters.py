@@ -81,25 +81,25 @@ class RedisAnswerStore:
     async def remember(self, scope: Scope, entry: Remembered, embedding: bytes) -> None:
         stamped, keep_s = self._freshness.stamp(entry)
         vectors = f"{scope.prefix}:v"
-        async with self._kv.calling() as redis:
-            full = int(await redis.execute_command("VCARD", vectors) or 0) >= self._max_entries
-            if full:
-                await self._drop_one(vectors)
-            async with redis.pipeline(transaction=True) as pipe:
-                pipe.set(scope.answer_key(entry.fingerprint), stamped.model_dump_json(), px=ttl_ms)
-                pipe.execute_command("VADD", vectors, "FP32", embedding, entry.fingerprint, "Q8")
-                for citation in entry.citations:
-                    cited_by = _cited_by_key(scope.tenant_id, citation.document_id)
-                    member = f"{scope.locale}\t{scope.knowledge_version}\t{entry.fingerprint}"
-                    pipe.hset(cited_by, member, citation.document_version)
-                    pipe.pexpire(cited_by, ttl_ms)
-                await pipe.execute()
+        if int(await self._run("VCARD", vectors) or 0) >= self._max_entries:
+            await self._drop_one(vectors)
+        value = stamped.model_dump_json().encode()
+        await self._kv.set(scope.answer_key(entry.fingerprint), value, ttl_s=keep_s)
+        for citation in entry.citations:
+            cited_by = _cited_by_key(scope.tenant_id, citation.document_id)
+            member = f"{scope.locale}\t{scope.knowledge_version}\t{entry.fingerprint}"
+            version = citation.document_version.encode()
+            await self._kv.put_field(cited_by, member, version, ttl_s=keep_s)
+        # Last, so that a neighbour that is found has its answer and can be forgotten.
+        await self._run("VADD", vectors, "FP32", embedding, entry.fingerprint, "Q8")
 
     async def _drop_one(self, vectors: str) -> None:
+        if victim := await self._run("VRANDMEMBER", vectors):
+            await self._run("VREM", vectors, victim)
+
+    async def _run(self, *command: str | bytes | int) -> Any:
         async with self._kv.calling() as redis:
-            victim = await redis.execute_command("VRANDMEMBER", vectors)
-            if victim:
-                await redis.execute_command("VREM", vectors, victim)
+            return await redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def forget(self, scope: Scope, fingerprint: str) -> None:
         await self._kv.delete(scope.answer_key(fingerprint))
