@@ -1,14 +1,13 @@
 """Presidio, and the vault in the key-value store."""
 
-import asyncio
 import json
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from services.safety.core import KINDS
-from shared.errors import Overloaded, Transient, Unavailable
+from shared.errors import Unavailable
 from shared.events import Received
+from shared.executor import BoundedExecutor
 from shared.fingerprint import fingerprint
 from shared.kv.port import KeyValue
 from shared.screening import Masked, Span
@@ -48,28 +47,16 @@ class PresidioAnalyzer:
     ) -> None:
         self._engine = engine
         self._threshold = threshold
-        self._timeout_s = timeout_s
-        self._free = queue
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="presidio")
+        self._executor = BoundedExecutor("presidio", queue=queue, timeout_s=timeout_s)
         self._clean: OrderedDict[str, None] = OrderedDict()
 
     async def spans(self, text: str) -> list[Span]:
-        """Findings in our kinds. Raises Overloaded when the queue is full, Transient when slow."""
+        """Findings in our kinds. Raises Overloaded (queue full), Transient (too slow)."""
         known = fingerprint(text)
         if known in self._clean:
             self._clean.move_to_end(known)
             return []
-        if self._free <= 0:
-            raise Overloaded("too many texts wait for the PII model")
-        self._free -= 1
-        try:
-            loop = asyncio.get_running_loop()
-            work = loop.run_in_executor(self._thread, self._analyze, text)
-            found = await asyncio.wait_for(work, self._timeout_s)
-        except TimeoutError:
-            raise Transient("the PII model took too long") from None
-        finally:
-            self._free += 1
+        found = await self._executor.run(self._analyze, text)
         if not found:
             self._remember_clean(known)
         return found
@@ -86,7 +73,7 @@ class PresidioAnalyzer:
             self._clean.popitem(last=False)
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._executor.close()
 
 
 class KeyValueVault:
