@@ -42,6 +42,7 @@ KINDS = {
 # spaCy's small model takes capitalised product words, abbreviations and greetings for people.
 _NAME = re.compile(r"^[A-Z][a-z'’-]+(?: (?:[A-Z]\.|van|de|der|von|la|[A-Z][a-z'’-]+)){0,3}$")
 _MIN_NAME_LETTERS = 3
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ def check_draft(draft: Drafted, model_spans: Sequence[Span], min_confidence: flo
     known = {passage.passage_id for passage in draft.passages}
     if not draft.cited or not set(draft.cited) <= known:
         return CheckedDraft(escalate="An answer without a valid source.", rule="safety.citation")
+    if invented := unsupported_numbers(draft):
+        return CheckedDraft(
+            escalate=f"The draft holds numbers no source has: {', '.join(sorted(invented))}.",
+            rule="safety.unsupported",
+        )
     if is_abusive(draft.text) or injection_rule(draft.text):
         return CheckedDraft(escalate="The draft was not fit to be shown.", rule="safety.output")
     leaked = [span for span in model_spans if not _quoted(draft, span)]
@@ -149,3 +155,10 @@ def _citation(passage: Passage) -> Citation:
 def context_free(findings: Sequence[Finding], context_turns: int) -> bool:
     """Whether an answer may serve others: nothing personal in the question, nothing before it."""
     return not findings and context_turns == 0
+
+
+def unsupported_numbers(draft: Drafted) -> frozenset[str]:
+    """Numbers in the draft that no cited passage and no question holds: how models invent terms."""
+    sources = [p.text for p in draft.passages if p.passage_id in draft.cited]
+    allowed = {n for source in (*sources, draft.question) for n in _NUMBER.findall(source)}
+    return frozenset(_NUMBER.findall(draft.text)) - allowed
