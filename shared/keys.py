@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import ConfigurationError
+from shared.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,14 @@ class KeyRing:
             raise ConfigurationError(f"{path}: no key file; `make up` creates one") from None
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(f"{path}: not a key file ({error!r})") from None
+
+    @classmethod
+    def open(cls, settings: Settings) -> "KeyRing":
+        """The keys at `KEYS_FILE`; none at all on the memory bus when there is no file."""
+        path = settings.keys_file or settings.var_dir / "keys.json"
+        if settings.bus_url.startswith("memory:") and not path.exists():
+            return cls({})
+        return cls.from_file(path, settings.default_tenant)
 
     def tenant_of_widget(self, key: str) -> str | None:
         """The tenant whose page carries this key."""

@@ -45,6 +45,9 @@ class Settings(Section):
     secret_key: SecretStr = Field(
         SecretStr("development-only"), description="signs tokens; encrypts vault and dead letters"
     )
+    keys_file: Path | None = Field(
+        None, description="widget, admin and agent keys; default VAR_DIR/keys.json"
+    )
     default_tenant: str = Field("morrow", description="the tenant that `make up` creates")
 
 
