@@ -1,0 +1,101 @@
+# Everything one does with Switchboard. `make` alone lists it.
+# Needs Python >= 3.11 as `python3`, make and git; the rest comes from hash-pinned lists.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+LOCAL := $(PY) -m infra.local
+S ?=
+TURN ?= last
+DATA ?=
+ALL ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up down restart status logs chat trace test lint format bench bench-bus bench-cache \
+	bench-retrieval train-intent up-docker down-docker requirements docs doctor clean env env-test
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' Makefile
+
+env:
+	@$(PYTHON) infra/local/environment.py local
+
+env-test:
+	@$(PYTHON) infra/local/environment.py test
+
+up: env ## start everything on this machine: Kafka, Redis, nine services, background jobs
+	@$(LOCAL) up
+
+down: env ## stop everything, in order
+	@$(LOCAL) down
+
+restart: env ## restart the services, or one: make restart S=cache
+	@$(LOCAL) restart $(S)
+
+status: env ## processes, ports, memory, consumer lag, the mode in force
+	@$(LOCAL) status
+
+logs: env ## follow the logs of all, or of one: make logs S=cache
+	@$(LOCAL) logs $(S)
+
+chat: env ## talk to the whole system in this terminal, in one process, without a broker
+	@$(PY) -m services.cli chat
+
+trace: env ## draw the path of one turn with times: make trace TURN=<turn id> (default: the last)
+	@$(LOCAL) trace $(TURN)
+
+test: env-test ## lint, then every test; installs Chromium for the browser tests where it can
+	@$(LOCAL) chromium
+	@$(MAKE) --no-print-directory lint
+	@$(PY) -m pytest
+
+lint: env-test ## ruff, mypy strict, import contracts, no mocks
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+	@if grep -rnE "unittest\.mock|from mock |mocker\.|monkeypatch\.setattr" tests --include='*.py' --exclude=test_house_rules.py; then \
+		echo "our own code is not mocked or patched: hand a variant in instead"; exit 1; fi
+
+format: env-test ## let ruff tidy the code
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+bench: bench-bus bench-cache bench-retrieval ## all measurements
+
+bench-bus: env ## hop latency and throughput of the bus variants, side by side (needs `make up`)
+	@$(PY) -m shared.bus.bench
+
+bench-cache: env ## look-up time and quality of the semantic cache
+	@$(PY) -m services.cache.bench
+
+bench-retrieval: env ## quality and time of each retrieval variant on the sample shop
+	@$(PY) -m services.retrieval.bench
+
+train-intent: ## retrain the intent model: make train-intent DATA=messages.csv (installs torch)
+	@$(PYTHON) infra/local/environment.py train
+	@.venv-train/bin/python -m services.intent.train $(DATA)
+
+up-docker: ## the same system in containers
+	docker compose up --build --detach --wait
+
+down-docker: ## stop the containers; data stays in volumes
+	docker compose down
+
+requirements: env ## make the hash-pinned lists anew from requirements/*.in
+	@set -e; compile=".venv/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links"; \
+	$$compile requirements/uv.in -o requirements/uv.txt; \
+	$$compile requirements/test.in -o requirements/test.txt; \
+	for list in run local train; do \
+		$$compile requirements/$$list.in -c requirements/test.txt -o requirements/$$list.txt; done
+
+docs: env ## generate docs/flow.md, docs/asyncapi.yaml and .env.example from the code
+	@$(PY) -m services.cli docs
+	@$(LOCAL) env-example
+
+doctor: env ## what this machine lacks, and what to do about it
+	@$(LOCAL) doctor
+
+clean: ## remove caches and logs; with ALL=1 also stop and remove all data under var/
+	@rm -rf .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis var/log
+	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+	@if [ "$(ALL)" = 1 ]; then [ ! -x $(PY) ] || $(LOCAL) down; rm -rf var; fi
