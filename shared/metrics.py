@@ -50,3 +50,6 @@ CACHE = Counter(
 ESCALATIONS = Counter("switchboard_escalations_total", "Hand-overs by rule.", ["tenant", "rule"])
 OPEN_SOCKETS = Gauge("switchboard_open_sockets", "Clients connected now.", ["kind"])
 OUTBOX = Gauge("switchboard_outbox_messages", "Accepted, but not yet on the broker.")
+DROPPED = Counter(
+    "switchboard_dropped_total", "Answers nobody was to see any more: owner.", ["reason"]
+)
