@@ -1,0 +1,306 @@
+"""Pure decisions of the gateway: answers and frames from events, and the honest texts."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.gateway.schemas import (
+    ID_PATTERN,
+    CacheOut,
+    ChatAnswer,
+    CitationOut,
+    PublicRoute,
+)
+from shared.events import (
+    AgentReplied,
+    Answered,
+    CaseOpened,
+    Citation,
+    Escalated,
+    OwnerChanged,
+    Route,
+    TurnEvent,
+    TurnStopped,
+)
+from shared.keywords import route_by_keywords
+from shared.screening import mask_by_rules
+
+Frame = dict[str, Any]
+"""What a client sees. Numbered frames have an `id`; `seq` is added when they are stored."""
+
+LATE_TEXT = (
+    "I could not finish an answer in time. Your question is kept: if you leave this chat open, "
+    "the answer will appear here as soon as I have it."
+)
+KEPT_TEXT = (
+    "We have a technical problem at the moment, so I cannot answer straight away. Your message is "
+    "kept safely: if you leave this chat open, the answer will appear here once we are back."
+)
+KEPT_FOR_PERSON_TEXT = (
+    "We have a technical problem at the moment and I cannot reach my colleagues. Your message is "
+    "kept safely, and a person gets it as soon as we are back."
+)
+DANGER_TEXT = "If you or someone else is in danger, please call your local emergency number now. "
+_HAND_OVER_TEXTS = {
+    "asked": "Of course. I am bringing in a colleague, who will answer you here.",
+    "failure": (
+        "Something went wrong on our side, so I am passing your question to a colleague, "
+        "who will answer you here."
+    ),
+    "unsure": (
+        "I would rather not guess, so I am passing your question to a colleague, "
+        "who will answer you here."
+    ),
+}
+_ASKED = re.compile(r"ask_for_human|ask_for_person|keywords\.person|human|agent", re.IGNORECASE)
+
+
+def public_route(route: Route) -> PublicRoute:
+    """The three routes of API v1; small talk and refusals are templates, like FAQ answers."""
+    return "faq" if route == "chitchat" or route == "out_of_scope" else route
+
+
+def citation_out(citation: Citation) -> CitationOut:
+    """A source as the customer sees it."""
+    return CitationOut(
+        title=citation.title,
+        source=citation.source,
+        snippet=citation.snippet,
+        score=round(citation.score, 4),
+        document_id=citation.document_id,
+        document_version=citation.document_version,
+    )
+
+
+def timings(event: TurnEvent, now_ms: int) -> dict[str, float]:
+    """Time of each step, and from acceptance until now."""
+    if not event.accepted_unix_ms:
+        return dict(event.timings_ms)
+    return {**event.timings_ms, "total": float(max(0, now_ms - event.accepted_unix_ms))}
+
+
+def answer_of(event: Answered, now_ms: int, *, late: bool = False) -> ChatAnswer:
+    """The public answer in an `Answered`."""
+    return ChatAnswer(
+        conversation_id=event.conversation_id,
+        turn_id=event.turn_id,
+        answer=event.text,
+        citations=[citation_out(citation) for citation in event.citations],
+        intent=event.intent,
+        route=public_route(event.route),
+        confidence=round(event.confidence, 4),
+        origin=event.origin,
+        tier=event.tier,
+        mode=event.mode,
+        timings_ms=timings(event, now_ms),
+        cache=CacheOut(hit=event.origin == "cache", similarity=event.similarity),
+        late=late,
+    )
+
+
+def hand_over_text(event: Escalated) -> str:
+    """What the customer is told when a person takes over."""
+    if "self_harm" in event.rule:
+        return DANGER_TEXT + _HAND_OVER_TEXTS["unsure"]
+    if event.rule.startswith("failure."):
+        return _HAND_OVER_TEXTS["failure"]
+    return _HAND_OVER_TEXTS["asked" if _ASKED.search(event.rule) else "unsure"]
+
+
+def hand_over_of(event: Escalated, now_ms: int, *, late: bool = False) -> ChatAnswer:
+    """The public answer of a turn that goes to a person."""
+    return ChatAnswer(
+        conversation_id=event.conversation_id,
+        turn_id=event.turn_id,
+        answer=hand_over_text(event),
+        intent=event.intent,
+        route="escalate_human",
+        confidence=round(event.confidence, 4),
+        origin="human",
+        escalated=True,
+        mode=event.mode,
+        timings_ms=timings(event, now_ms),
+        late=late,
+    )
+
+
+def degraded_answer(
+    conversation_id: str, turn_id: str, text: str, mode: str, *, escalate: bool = False
+) -> ChatAnswer:
+    """An honest text in place of an answer."""
+    return ChatAnswer(
+        conversation_id=conversation_id,
+        turn_id=turn_id,
+        answer=text,
+        route="escalate_human" if escalate else "knowledge_base",
+        origin="degraded",
+        mode=mode,
+    )
+
+
+def relayed_answer(conversation_id: str, turn_id: str, agent_name: str, mode: str) -> ChatAnswer:
+    """What a customer's message gets while a person has the conversation."""
+    return ChatAnswer(
+        conversation_id=conversation_id,
+        turn_id=turn_id,
+        answer=f"{agent_name or 'A colleague'} has this conversation and will answer you here.",
+        route="escalate_human",
+        confidence=1.0,
+        origin="human",
+        escalated=True,
+        mode=mode,
+        relayed=True,
+    )
+
+
+def stopped_answer(event: TurnStopped, shown: str) -> ChatAnswer:
+    """A turn that ends with what was shown of it."""
+    return ChatAnswer(
+        conversation_id=event.conversation_id,
+        turn_id=event.turn_id,
+        answer=shown,
+        origin="knowledge",
+        mode=event.mode,
+        stopped=True,
+    )
+
+
+def kept_answer_text(text: str) -> tuple[str, bool]:
+    """Keyword rules on a message that nobody can process now: what to say; is it for a person?"""
+    verdict = route_by_keywords(text)
+    if verdict.route != "escalate_human":
+        return KEPT_TEXT, False
+    danger = DANGER_TEXT if verdict.intent == "self_harm" else ""
+    return danger + KEPT_FOR_PERSON_TEXT, True
+
+
+def answer_frame(answer: ChatAnswer, kind: str = "answer") -> Frame:
+    """The final frame of a turn. `kind` tells a deadline's text from the answer that follows it."""
+    return {"type": "answer", "id": f"{answer.turn_id}:{kind}", **answer.model_dump()}
+
+
+def answer_frames(answer: ChatAnswer, kind: str = "answer") -> list[Frame]:
+    """Citations first, then the answer with everything in it."""
+    citations = [
+        {
+            "type": "citation",
+            "id": f"{answer.turn_id}:citation:{number}",
+            "turn_id": answer.turn_id,
+            "index": number,
+            **citation.model_dump(),
+        }
+        for number, citation in enumerate(answer.citations, start=1)
+    ]
+    return [*citations, answer_frame(answer, kind)]
+
+
+def delta_frame(event: Answered) -> Frame:
+    """One checked sentence of an answer that is still being written."""
+    return {
+        "type": "delta",
+        "id": f"{event.turn_id}:delta:{event.part}",
+        "turn_id": event.turn_id,
+        "part": event.part,
+        "text": event.text,
+    }
+
+
+def escalated_frame(event: Escalated) -> Frame:
+    """A person will take this."""
+    return {
+        "type": "escalated",
+        "id": f"{event.turn_id}:escalated",
+        "turn_id": event.turn_id,
+        "reason": event.reason,
+        "rule": event.rule,
+    }
+
+
+def case_frame(event: CaseOpened) -> Frame:
+    """Where the customer stands in the queue."""
+    return {
+        "type": "escalated",
+        "id": f"{event.turn_id}:case",
+        "turn_id": event.turn_id,
+        "case_id": event.case_id,
+        "queue_position": event.queue_position,
+    }
+
+
+def agent_frame(event: AgentReplied) -> Frame:
+    """What an agent said."""
+    return {
+        "type": "agent_message",
+        "id": event.event_id,
+        "message_id": event.message_id,
+        "agent_name": event.agent_name,
+        "text": event.text,
+        "sent_unix_ms": event.sent_unix_ms,
+    }
+
+
+def owner_frame(event: OwnerChanged, is_agent: bool) -> Frame:
+    """Who speaks from now on."""
+    return {
+        "type": "owner",
+        "id": event.event_id,
+        "owner": "agent" if is_agent else "bot",
+        "agent_name": event.agent_name if is_agent else "",
+    }
+
+
+def is_late(event: TurnEvent, now_ms: int, deadline_s: float) -> bool:
+    """Whether the customer has already been given the deadline's text.
+
+    Counted from acceptance: a message that waited in the outbox travels with a later deadline.
+    """
+    accepted_ms = event.accepted_unix_ms or event.deadline_unix_ms - deadline_s * 1000
+    return now_ms > accepted_ms + deadline_s * 1000
+
+
+def masked_comment(comment: str) -> str:
+    """A comment without personal data that rules can see, and without any digit run left."""
+    return re.sub(r"\d{4,}", "<NUMBER>", mask_by_rules(comment).text)
+
+
+def shown_text(parts: Sequence[tuple[int, str]]) -> str:
+    """The parts of an answer that were shown, in order."""
+    return " ".join(text.strip() for _, text in sorted(parts))
+
+
+def title_of(content: str, fallback: str) -> str:
+    """The first heading of a document, or `fallback`."""
+    front = re.search(r"\A---\n.*?^title:\s*(.+?)\s*$.*?^---$", content, re.DOTALL | re.MULTILINE)
+    found = (
+        front
+        or re.search(r"^#\s+(.+?)\s*#*$", content, re.MULTILINE)
+        or re.search(r"<title[^>]*>(.+?)</title>", content, re.IGNORECASE | re.DOTALL)
+    )
+    return found.group(1).strip().strip("\"'")[:300] if found else fallback
+
+
+def is_conversation_id(value: str) -> bool:
+    """Whether a client may use this as the id of a conversation."""
+    return re.fullmatch(ID_PATTERN, value) is not None
+
+
+def repeated_ack(conversation_id: str, turn_id: str, client_id: str) -> Frame:
+    """A message that came again: it is being, or has been, answered."""
+    return {
+        "type": "ack",
+        "turn_id": turn_id,
+        "conversation_id": conversation_id,
+        "client_id": client_id,
+        "repeated": True,
+    }
+
+
+def stored_frame(message: Mapping[str, Any]) -> Frame:
+    """A stored message as a frame of its own kind: it has no number any more."""
+    return {"type": "message", "stored": True, **message}
+
+
+def document_version(content: str) -> str:
+    """The first 16 hex digits of the content's SHA-256."""
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

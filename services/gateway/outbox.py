@@ -1,0 +1,138 @@
+"""Messages that were accepted while the broker was away: durable, encrypted, in order.
+
+One SQLite file per process under VAR_DIR/outbox, held by a lock. A process that starts takes over
+the files of processes that are gone, so a `kill -9` loses nothing that was accepted.
+"""
+
+import asyncio
+import fcntl
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TypeVar
+
+from services.gateway.rooms import Key
+from shared import metrics
+from shared.errors import Overloaded
+from shared.events import Received
+from shared.vault import Cipher
+
+T = TypeVar("T")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL)
+"""
+
+
+class Outbox:
+    """A bounded queue on disk."""
+
+    def __init__(self, directory: Path, instance: str, cipher: Cipher, limit: int) -> None:
+        """Open this process's file and take over those that nobody holds."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._cipher = cipher
+        self._limit = limit
+        self._path = directory / f"{instance}.sqlite"
+        self._held = _hold(self._path)
+        self._database = _open(self._path)
+        self._adopt(directory)
+        self._waiting = Counter(_key(event) for _, event in self._rows())
+        self._lock = asyncio.Lock()
+        metrics.OUTBOX.set(len(self))
+
+    def __len__(self) -> int:
+        return self._waiting.total()
+
+    def holds(self, key: Key) -> bool:
+        """Whether earlier messages of this conversation still wait: later ones must queue up."""
+        return self._waiting[key] > 0
+
+    async def put(self, event: Received) -> None:
+        """Keep a message; on disk when this returns. Raises Overloaded when full."""
+        if len(self) >= self._limit:
+            raise Overloaded("the outbox is full", retry_after_s=10)
+        blob = self._cipher.encrypt(event.model_dump_json().encode())
+        self._waiting[_key(event)] += 1
+        await self._run(lambda: _insert(self._database, blob))
+        metrics.OUTBOX.set(len(self))
+
+    async def oldest(self) -> tuple[int, Received] | None:
+        """The message to send next, with its number."""
+        rows = await self._run(lambda: self._rows(limit=1))
+        return rows[0] if rows else None
+
+    async def drop(self, number: int, event: Received) -> None:
+        """The broker has it now."""
+        await self._run(lambda: _delete(self._database, number))
+        self._waiting[_key(event)] -= 1
+        self._waiting += Counter()  # forget zeros
+        metrics.OUTBOX.set(len(self))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        async with self._lock:
+            return await asyncio.to_thread(work)
+
+    def _rows(self, limit: int = -1) -> list[tuple[int, Received]]:
+        query = "SELECT number, event FROM outbox ORDER BY number LIMIT ?"
+        return [
+            (number, Received.model_validate_json(self._cipher.decrypt(blob)))
+            for number, blob in self._database.execute(query, (limit,))
+        ]
+
+    def _adopt(self, directory: Path) -> None:
+        for path in sorted(directory.glob("*.sqlite")):
+            if path == self._path:
+                continue
+            try:
+                held = _hold(path)
+            except BlockingIOError:
+                continue  # its process lives
+            orphan = _open(path)
+            for (blob,) in orphan.execute("SELECT event FROM outbox ORDER BY number").fetchall():
+                _insert(self._database, blob)
+            orphan.close()
+            _remove(path)
+            held.close()
+
+    def close(self) -> None:
+        """Let go; an empty file is removed."""
+        self._database.close()
+        if not len(self):
+            _remove(self._path)
+        self._held.close()
+
+
+def _key(event: Received) -> Key:
+    return event.tenant_id, event.conversation_id
+
+
+def _hold(path: Path) -> IO[bytes]:
+    file = path.with_suffix(".lock").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    return file
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    path.chmod(0o600)
+    database.execute("PRAGMA synchronous=FULL")
+    database.execute(_SCHEMA)
+    return database
+
+
+def _insert(database: sqlite3.Connection, blob: bytes) -> None:
+    database.execute("INSERT INTO outbox (event) VALUES (?)", (blob,))
+
+
+def _delete(database: sqlite3.Connection, number: int) -> None:
+    database.execute("DELETE FROM outbox WHERE number = ?", (number,))
+
+
+def _remove(path: Path) -> None:
+    for suffix in (".sqlite", ".sqlite-journal", ".lock"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
