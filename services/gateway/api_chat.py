@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from services.gateway import core
-from services.gateway.core import Frame
 from services.gateway.desk import Desk
 from services.gateway.door import address_of
+from services.gateway.frames import Frame
 from services.gateway.rooms import Key, Listener
 from services.gateway.schemas import (
     Accepted,

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from services.gateway import core
+from services.gateway import core, frames
 from services.gateway.desk import Desk
 from services.gateway.door import address_of
 from services.gateway.frames import (
     BadFrame,
+    Frame,
     Incoming,
     MessageFrame,
     StopFrame,
@@ -196,7 +197,7 @@ async def _take_message(desk: Desk, client: Client, frame: MessageFrame) -> None
             )
             if turn_id != ask.turn_id:
                 client.listener.turns.add(turn_id)
-                client.listener.tell(core.repeated_ack(client.key[1], turn_id, frame.client_id))
+                client.listener.tell(frames.repeated_ack(client.key[1], turn_id, frame.client_id))
                 return
             claimed = True
         await desk.allow(client.key[0], client.user_id or client.key[1])
@@ -215,7 +216,7 @@ def _report(client: Client, frame: MessageFrame, done: asyncio.Future[ChatAnswer
         client.listener.tell(_refusal(frame, error))
 
 
-def _refusal(frame: MessageFrame, error: BaseException) -> core.Frame:
+def _refusal(frame: MessageFrame, error: BaseException) -> Frame:
     if isinstance(error, Problem):
         code = "rate_limited" if error.status == 429 else "invalid"
         detail = str(error.body.get("detail") or error)

@@ -1,9 +1,8 @@
-"""Pure decisions of the gateway: answers and frames from events, and the honest texts."""
+"""Pure decisions of the gateway: public answers from events, and the honest texts."""
 
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from services.gateway.schemas import (
     ID_PATTERN,
@@ -13,21 +12,15 @@ from services.gateway.schemas import (
     PublicRoute,
 )
 from shared.events import (
-    AgentReplied,
     Answered,
-    CaseOpened,
     Citation,
     Escalated,
-    OwnerChanged,
     Route,
     TurnEvent,
     TurnStopped,
 )
 from shared.keywords import route_by_keywords
 from shared.screening import mask_by_rules
-
-Frame = dict[str, Any]
-"""What a client sees. Numbered frames have an `id`; `seq` is added when they are stored."""
 
 LATE_TEXT = (
     "I could not finish an answer in time. Your question is kept: if you leave this chat open, "
@@ -56,9 +49,18 @@ _HAND_OVER_TEXTS = {
 _ASKED = re.compile(r"ask_for_human|ask_for_person|keywords\.person|human|agent", re.IGNORECASE)
 
 
+_PUBLIC: Mapping[Route, PublicRoute] = {
+    "faq": "faq",
+    "knowledge_base": "knowledge_base",
+    "escalate_human": "escalate_human",
+    "chitchat": "faq",
+    "out_of_scope": "faq",
+}
+
+
 def public_route(route: Route) -> PublicRoute:
     """The three routes of API v1; small talk and refusals are templates, like FAQ answers."""
-    return "faq" if route == "chitchat" or route == "out_of_scope" else route
+    return _PUBLIC[route]
 
 
 def citation_out(citation: Citation) -> CitationOut:
@@ -175,81 +177,6 @@ def kept_answer_text(text: str) -> tuple[str, bool]:
     return danger + KEPT_FOR_PERSON_TEXT, True
 
 
-def answer_frame(answer: ChatAnswer, kind: str = "answer") -> Frame:
-    """The final frame of a turn. `kind` tells a deadline's text from the answer that follows it."""
-    return {"type": "answer", "id": f"{answer.turn_id}:{kind}", **answer.model_dump()}
-
-
-def answer_frames(answer: ChatAnswer, kind: str = "answer") -> list[Frame]:
-    """Citations first, then the answer with everything in it."""
-    citations = [
-        {
-            "type": "citation",
-            "id": f"{answer.turn_id}:citation:{number}",
-            "turn_id": answer.turn_id,
-            "index": number,
-            **citation.model_dump(),
-        }
-        for number, citation in enumerate(answer.citations, start=1)
-    ]
-    return [*citations, answer_frame(answer, kind)]
-
-
-def delta_frame(event: Answered) -> Frame:
-    """One checked sentence of an answer that is still being written."""
-    return {
-        "type": "delta",
-        "id": f"{event.turn_id}:delta:{event.part}",
-        "turn_id": event.turn_id,
-        "part": event.part,
-        "text": event.text,
-    }
-
-
-def escalated_frame(event: Escalated) -> Frame:
-    """A person will take this."""
-    return {
-        "type": "escalated",
-        "id": f"{event.turn_id}:escalated",
-        "turn_id": event.turn_id,
-        "reason": event.reason,
-        "rule": event.rule,
-    }
-
-
-def case_frame(event: CaseOpened) -> Frame:
-    """Where the customer stands in the queue."""
-    return {
-        "type": "escalated",
-        "id": f"{event.turn_id}:case",
-        "turn_id": event.turn_id,
-        "case_id": event.case_id,
-        "queue_position": event.queue_position,
-    }
-
-
-def agent_frame(event: AgentReplied) -> Frame:
-    """What an agent said."""
-    return {
-        "type": "agent_message",
-        "id": event.event_id,
-        "message_id": event.message_id,
-        "agent_name": event.agent_name,
-        "text": event.text,
-        "sent_unix_ms": event.sent_unix_ms,
-    }
-
-
-def owner_frame(event: OwnerChanged, is_agent: bool) -> Frame:
-    """Who speaks from now on."""
-    return {
-        "type": "owner",
-        "id": event.event_id,
-        "owner": "agent" if is_agent else "bot",
-        "agent_name": event.agent_name if is_agent else "",
-    }
-
-
 def is_late(event: TurnEvent, now_ms: int, deadline_s: float) -> bool:
     """Whether the customer has already been given the deadline's text.
 
@@ -283,22 +210,6 @@ def title_of(content: str, fallback: str) -> str:
 def is_conversation_id(value: str) -> bool:
     """Whether a client may use this as the id of a conversation."""
     return re.fullmatch(ID_PATTERN, value) is not None
-
-
-def repeated_ack(conversation_id: str, turn_id: str, client_id: str) -> Frame:
-    """A message that came again: it is being, or has been, answered."""
-    return {
-        "type": "ack",
-        "turn_id": turn_id,
-        "conversation_id": conversation_id,
-        "client_id": client_id,
-        "repeated": True,
-    }
-
-
-def stored_frame(message: Mapping[str, Any]) -> Frame:
-    """A stored message as a frame of its own kind: it has no number any more."""
-    return {"type": "message", "stored": True, **message}
 
 
 def document_version(content: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from services.gateway.core import Frame
+from services.gateway.frames import Frame
 from services.gateway.rooms import Key, Listener, Room, Rooms
 from shared.errors import Unavailable
 from shared.kv.port import KeyValue

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.gateway import core
+from services.gateway import core, frames
 from services.gateway.boards import Catalogue, Owners
-from services.gateway.core import Frame
+from services.gateway.frames import Frame
 from services.gateway.rooms import Key, Rooms
 from services.gateway.schemas import ChatAnswer
 from services.gateway.settings import GatewaySettings
@@ -84,10 +84,10 @@ async def deliver_answer(event: Answered, deps: Deps) -> None:
         if turn := deps.rooms.turn(key, event.turn_id):
             turn.parts[event.part] = event.text
         if not late:
-            await deps.delivery.send(key, [core.delta_frame(event)])
+            await deps.delivery.send(key, [frames.delta_frame(event)])
         return
     answer = core.answer_of(event, deps.clock.unix_ms(), late=late)
-    await _finish(key, answer, core.answer_frames(answer), deps)
+    await _finish(key, answer, frames.answer_frames(answer), deps)
     await deps.conversations.remember_exchange(event)
 
 
@@ -99,7 +99,7 @@ async def announce_hand_over(event: Escalated, deps: Deps) -> None:
     if deps.owners.agent(*key) is not None:
         return  # the person is already here
     answer = core.hand_over_of(event, deps.clock.unix_ms(), late=deps.late(event))
-    await _finish(key, answer, [core.escalated_frame(event), core.answer_frame(answer)], deps)
+    await _finish(key, answer, [frames.escalated_frame(event), frames.answer_frame(answer)], deps)
 
 
 async def _finish(key: Key, answer: ChatAnswer, frames: Sequence[Frame], deps: Deps) -> None:
@@ -113,13 +113,13 @@ async def announce_queue(event: CaseOpened, deps: Deps) -> None:
     """Tell the customer where they stand."""
     if deps.concerns(event):
         key = (event.tenant_id, event.conversation_id)
-        await deps.delivery.send(key, [core.case_frame(event)])
+        await deps.delivery.send(key, [frames.case_frame(event)])
 
 
 async def deliver_agent_message(event: AgentReplied, deps: Deps) -> None:
     """Show what an agent said; kept for a customer who is away for a moment."""
     key = (event.tenant_id, event.conversation_id)
-    await deps.delivery.send(key, [core.agent_frame(event)])
+    await deps.delivery.send(key, [frames.agent_frame(event)])
 
 
 async def end_stopped_turn(event: TurnStopped, deps: Deps) -> None:
@@ -129,7 +129,7 @@ async def end_stopped_turn(event: TurnStopped, deps: Deps) -> None:
     if turn is None or turn.result.done():
         return  # another process has it, or it had its answer before
     answer = core.stopped_answer(event, turn.shown)
-    await _finish(key, answer, [core.answer_frame(answer, "stopped")], deps)
+    await _finish(key, answer, [frames.answer_frame(answer, "stopped")], deps)
 
 
 async def follow_owner(event: OwnerChanged, deps: Deps) -> None:
@@ -140,10 +140,10 @@ async def follow_owner(event: OwnerChanged, deps: Deps) -> None:
         return
     key = (event.tenant_id, event.conversation_id)
     agent = deps.owners.agent(*key)
-    await deps.delivery.send(key, [core.owner_frame(event, agent is not None)])
+    await deps.delivery.send(key, [frames.owner_frame(event, agent is not None)])
     for turn in deps.rooms.open_turns(key) if agent else ():
         answer = core.relayed_answer(key[1], turn.turn_id, event.agent_name, "full")
-        await _finish(key, answer, [core.answer_frame(answer)], deps)
+        await _finish(key, answer, [frames.answer_frame(answer)], deps)
 
 
 async def forget_conversation(event: ConversationErased, deps: Deps) -> None:

@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.gateway import core
+from services.gateway import core, frames
 from services.gateway.adapters import HistoryClient
-from services.gateway.core import Frame
 from services.gateway.desk import Desk
+from services.gateway.frames import Frame
 from services.gateway.rooms import Key
 from shared.errors import Transient
 
 
 async def stored_frames(history: HistoryClient, key: Key) -> list[Frame]:
     """The stored messages of a conversation, as frames; empty while history is away."""
-    return [core.stored_frame(message) for message in await _messages(history, key)]
+    return [frames.stored_frame(message) for message in await _messages(history, key)]
 
 
 async def _messages(history: HistoryClient, key: Key) -> Sequence[Mapping[str, Any]]:
@@ -45,7 +45,9 @@ async def settle_pending(desk: Desk, key: Key) -> None:
     for turn_id in overdue:
         text = stored.get(turn_id)
         answer = core.degraded_answer(key[1], turn_id, text or core.LATE_TEXT, mode)
-        await desk.delivery.send(key, core.answer_frames(answer, "answer" if text else "deadline"))
+        await desk.delivery.send(
+            key, frames.answer_frames(answer, "answer" if text else "deadline")
+        )
     await asyncio.gather(
         *(desk.conversations.end_turn(key, turn_id) for turn_id in overdue if turn_id in stored)
     )

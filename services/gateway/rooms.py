@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from services.gateway.core import Frame, shown_text
+from services.gateway.core import shown_text
+from services.gateway.frames import Frame
 from services.gateway.schemas import ChatAnswer
 
 Key = tuple[str, str]  # tenant, conversation

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from opentelemetry.trace import SpanKind
 
-from services.gateway import core
+from services.gateway import core, frames
 from services.gateway.adapters import Conversations, StoredAnswers
 from services.gateway.boards import Catalogue, Owners
 from services.gateway.broker import Broker
@@ -162,7 +162,7 @@ class Turns:
         mode = self._deps.policy.current.mode
         answer = core.degraded_answer(ask.key[1], turn.turn_id, text, mode, escalate=escalate)
         turn.finish(answer)
-        await self._deps.delivery.send(ask.key, core.answer_frames(answer, "deadline"))
+        await self._deps.delivery.send(ask.key, frames.answer_frames(answer, "deadline"))
 
     async def _relayed(self, ask: Ask, turn: Turn) -> None:
         record = self._deps.owners.agent(*ask.key)
@@ -170,7 +170,7 @@ class Turns:
         mode = self._deps.policy.current.mode
         answer = core.relayed_answer(ask.key[1], turn.turn_id, name, mode)
         turn.finish(answer)
-        await self._deps.delivery.send(ask.key, core.answer_frames(answer))
+        await self._deps.delivery.send(ask.key, frames.answer_frames(answer))
         await self._deps.conversations.end_turn(ask.key, turn.turn_id)
 
     async def _without_broker(self, ask: Ask, turn: Turn, received: Received) -> None:
@@ -181,7 +181,7 @@ class Turns:
                 event = received.then(type(stored), **_own_fields(stored))
                 answer = core.answer_of(event, self._deps.clock.unix_ms())
                 turn.finish(answer)
-                await self._deps.delivery.send(ask.key, core.answer_frames(answer))
+                await self._deps.delivery.send(ask.key, frames.answer_frames(answer))
                 await self._deps.conversations.end_turn(ask.key, turn.turn_id)
                 return
         await self._deps.broker.keep(received)
@@ -200,7 +200,7 @@ class Turns:
             if turn := self._deps.rooms.turn(key, turn_id):
                 answer = core.stopped_answer(event, turn.shown)
                 turn.finish(answer)
-                await self._deps.delivery.send(key, core.answer_frames(answer, "stopped"))
+                await self._deps.delivery.send(key, frames.answer_frames(answer, "stopped"))
 
     async def close(self) -> None:
         """Give up what is still waiting; its askers are gone by now."""
