@@ -115,6 +115,14 @@ async def _client(desk: Desk, socket: WebSocket) -> Client:
 
 
 async def _serve(desk: Desk, client: Client, room: Room, after: str | None) -> None:
+    if client.socket.query_params.get("hello"):
+        client.listener.tell(
+            {
+                "type": "ready",
+                "conversation_id": client.key[1],
+                "conversation_token": client.listener.token,
+            }
+        )
     if after is not None:
         await _resume(desk, client, room, after)
     mode = desk.policy.current.mode

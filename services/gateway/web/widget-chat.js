@@ -1,0 +1,279 @@
+/* The chat itself: what each frame means for the conversation on the page. */
+import { Link, Memory } from "./widget-link.js";
+import { entry, layout, make, modeNotice } from "./widget-view.js";
+
+const ASK_FOR_PERSON = "I would like to talk to a person.";
+const NEAR_BOTTOM_PX = 80;
+
+export class ChatElement extends HTMLElement {
+  begin(options, css, emit) {
+    this.options = options;
+    this.emit = emit;
+    this.memory = new Memory(`switchboard:${options.key.slice(0, 12)}`);
+    this.link = new Link(options, this.memory, {
+      frame: (frame) => this.take(frame),
+      state: (state) => this.lineState(state),
+    });
+    const root = this.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    root.adoptedStyleSheets = [sheet];
+    this.part = layout(options, {
+      toggle: () => (this.isOpen ? this.close() : this.open()),
+      close: () => this.close(),
+      stop: () => this.turn && this.link.stop(this.turn),
+      person: () => this.send(ASK_FOR_PERSON),
+      typed: () => this.fit(),
+      key: (event) => this.key(event),
+      submit: (event) => this.submit(event),
+    });
+    this.act = {
+      rate: (item, rating) => this.rate(item, rating),
+      again: (item) => this.again(item),
+    };
+    root.append(this.part.launcher, this.part.panel);
+    root.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+    this.dataset.position = options.position;
+    this.part.launcher.hidden = options.hidden;
+    this.turn = "";
+    this.draw();
+  }
+
+  get items() {
+    return this.memory.state.items;
+  }
+
+  get isOpen() {
+    return !this.part.panel.hidden;
+  }
+
+  /* ---- commands ---- */
+
+  open() {
+    this.part.panel.hidden = false;
+    this.part.launcher.setAttribute("aria-expanded", "true");
+    this.dataset.open = "";
+    this.link.connect();
+    this.part.input.focus();
+    this.toBottom(true);
+  }
+
+  close() {
+    if (!this.isOpen) return;
+    this.part.panel.hidden = true;
+    this.part.launcher.setAttribute("aria-expanded", "false");
+    delete this.dataset.open;
+    this.part.launcher.focus();
+  }
+
+  send(text) {
+    const asked = text.trim();
+    if (!asked) return;
+    if (!this.isOpen) this.open();
+    const id = this.link.send(asked);
+    this.put({ id, kind: "you", text: asked, sent: false });
+    this.toBottom(true);
+  }
+
+  identify({ user_id: userId }) {
+    this.link.userId = String(userId || "");
+    this.link.close();
+    if (this.isOpen) this.link.connect();
+  }
+
+  reset() {
+    this.link.close();
+    this.memory.clear();
+    this.turn = "";
+    this.draw();
+    if (this.isOpen) this.link.connect();
+  }
+
+  /* ---- frames ---- */
+
+  take(frame) {
+    const step = this[`on_${frame.type}`];
+    if (step) step.call(this, frame);
+    if (["answer", "agent_message"].includes(frame.type)) this.emit("message", frame);
+    if (frame.type === "error") this.emit("error", frame);
+  }
+
+  on_ack(frame) {
+    this.change(frame.client_id, { sent: true, failed: "", turn: frame.turn_id });
+    if (frame.repeated) return;
+    this.put({ id: `bot:${frame.turn_id}`, kind: "bot", text: "", turn: frame.turn_id });
+    this.busy(frame.turn_id);
+  }
+
+  on_delta(frame) {
+    const id = `bot:${frame.turn_id}`;
+    const shown = this.find(id)?.text || "";
+    const text = shown ? `${shown.trimEnd()} ${frame.text.trimStart()}` : frame.text;
+    this.put({ ...this.find(id), id, kind: "bot", text, turn: frame.turn_id });
+  }
+
+  on_answer(frame) {
+    const id = `bot:${frame.turn_id}`;
+    this.busy("", frame.turn_id);
+    if (frame.relayed) return this.remove(id);
+    const item = {
+      kind: "bot",
+      text: frame.answer,
+      turn: frame.turn_id,
+      citations: frame.citations,
+      done: true,
+      stopped: frame.stopped,
+      late: frame.late,
+      rateable: !frame.stopped && !frame.escalated && frame.origin !== "degraded",
+    };
+    const earlier = this.find(id);
+    const second = frame.late && earlier?.done && earlier.text !== frame.answer;
+    this.put({ ...item, id: second ? `${id}:late` : id });
+    this.mode(frame.mode);
+  }
+
+  on_escalated(frame) {
+    const place = frame.queue_position;
+    const first = place === 1 ? "You are next in the queue." : `You are number ${place} in the queue.`;
+    const text = place ? `A colleague will join this chat. ${first}` : "A colleague will join this chat.";
+    this.put({ id: `case:${frame.turn_id}`, kind: "note", text });
+  }
+
+  on_owner(frame) {
+    const text =
+      frame.owner === "agent"
+        ? `${frame.agent_name || "A colleague"} has joined the chat.`
+        : "Our assistant is answering again.";
+    this.put({ id: frame.id, kind: "note", text });
+    this.part.person.hidden = frame.owner === "agent";
+  }
+
+  on_agent_message(frame) {
+    this.put({ id: frame.message_id, kind: "agent", name: frame.agent_name, text: frame.text });
+  }
+
+  on_mode(frame) {
+    this.mode(frame.mode);
+  }
+
+  on_message(stored) {
+    if (stored.role === "system") return;
+    const kind = { customer: "you", agent: "agent" }[stored.role] || "bot";
+    const same = (item) => item.turn === stored.turn_id && item.kind === kind;
+    const id =
+      kind === "agent" ? stored.message_id : kind === "bot" ? `bot:${stored.turn_id}` : stored.message_id;
+    const known = kind === "agent" ? this.find(id) : this.items.find(same);
+    const item = { kind, text: stored.text, turn: stored.turn_id, name: stored.author, sent: true };
+    if (!known?.text) this.put({ ...item, id: known?.id || id, done: true, citations: stored.citations });
+  }
+
+  on_error(frame) {
+    if (!frame.client_id) return;
+    const wait = frame.retry_after_s ? ` Please wait ${Math.ceil(frame.retry_after_s)} s.` : "";
+    const failed = frame.code === "invalid" ? frame.detail : `Not sent: ${frame.detail}.${wait}`;
+    this.change(frame.client_id, { failed, final: frame.code === "invalid" });
+  }
+
+  /* ---- the log ---- */
+
+  find(id) {
+    return this.items.find((item) => item.id === id);
+  }
+
+  put(item) {
+    const index = this.items.findIndex((each) => each.id === item.id);
+    if (index >= 0) this.items[index] = item;
+    else this.items.push(item);
+    const old = this.part.log.querySelector(`[data-id="${CSS.escape(item.id)}"]`);
+    const near = this.isNearBottom;
+    const drawn = entry(item, this.options, this.act);
+    if (old) old.replaceWith(drawn);
+    else this.part.log.append(drawn);
+    this.part.starters.replaceChildren();
+    this.part.log.setAttribute("aria-busy", String(item.kind === "bot" && !item.done));
+    this.memory.save();
+    if (near) this.toBottom();
+  }
+
+  change(id, changes) {
+    const item = this.find(id);
+    if (item) this.put({ ...item, ...changes });
+  }
+
+  remove(id) {
+    this.memory.state.items = this.items.filter((item) => item.id !== id);
+    this.part.log.querySelector(`[data-id="${CSS.escape(id)}"]`)?.remove();
+    this.part.log.setAttribute("aria-busy", "false");
+  }
+
+  draw() {
+    const greeting = { id: "greeting", kind: "bot", text: this.options.greeting, done: true };
+    const drawn = [greeting, ...this.items].map((item) => entry(item, this.options, this.act));
+    this.part.log.replaceChildren(...drawn);
+    const starters = this.items.length ? [] : this.options.suggestions;
+    const starter = (text) =>
+      make("button", { type: "button", class: "starter", onclick: () => this.send(text) }, text);
+    this.part.starters.replaceChildren(...starters.map(starter));
+    const unfinished = this.items.findLast((item) => item.kind === "bot" && !item.done);
+    this.busy(unfinished?.turn || "");
+  }
+
+  get isNearBottom() {
+    const { scrollHeight, scrollTop, clientHeight } = this.part.log;
+    return scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
+  }
+
+  toBottom(always = false) {
+    if (always || this.isOpen) this.part.log.scrollTop = this.part.log.scrollHeight;
+  }
+
+  /* ---- the rest of the panel ---- */
+
+  busy(turn, ended = "") {
+    if (ended && this.turn && this.turn !== ended) return;
+    const focused = this.shadowRoot.activeElement === this.part.stop;
+    this.turn = turn;
+    this.part.stop.hidden = !turn;
+    this.part.send.hidden = Boolean(turn);
+    if (focused) this.part.input.focus();
+  }
+
+  mode(mode) {
+    const notice = modeNotice(mode);
+    this.part.mode.textContent = notice;
+    this.part.mode.hidden = !notice;
+  }
+
+  lineState(state) {
+    const texts = { closed: "Connection lost. Trying again…", refused: "The chat is not available here." };
+    this.part.line.textContent = texts[state] || "";
+    this.part.line.hidden = state === "open";
+  }
+
+  async rate(item, rating) {
+    const rated = await this.link.rate(item.turn, rating).catch(() => false);
+    if (rated) this.change(item.id, { rated: rating });
+  }
+
+  again(item) {
+    this.change(item.id, { failed: "" });
+    this.link.again(item.id);
+  }
+
+  key(event) {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.submit(event);
+  }
+
+  submit(event) {
+    event.preventDefault();
+    this.send(this.part.input.value);
+    this.part.input.value = "";
+    this.fit();
+    this.part.input.focus();
+  }
+
+  fit() {
+    this.part.input.style.height = "auto";
+    this.part.input.style.height = `${Math.min(this.part.input.scrollHeight, 140)}px`;
+  }
+}
