@@ -1,0 +1,103 @@
+"""Decisions about a ranking: which hits repeat each other, when to stop, how sure to be. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.vectors import Hit
+
+NEAR_DUPLICATE_COSINE = 0.985  # two chunks this alike say the same thing
+SUPPORT_WEIGHT = 0.1  # a document's second-best chunk speaks for it a little
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A logistic model of "the top passages answer the question", fitted on dev queries.
+
+    Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines".
+    """
+
+    bias: float
+    weights: Mapping[str, float]
+
+    def probability(self, signals: Mapping[str, float]) -> float:
+        """0 to 1; a signal without a weight does not count."""
+        logit = self.bias + sum(w * signals.get(name, 0.0) for name, w in self.weights.items())
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def without_near_duplicates(hits: Sequence[Hit]) -> list[Hit]:
+    """The hits in order, less those that repeat a better one: same words or nearly same vector."""
+    kept: list[Hit] = []
+    words: set[str] = set()
+    vectors: list[NDArray[np.float32]] = []
+    for hit in hits:
+        text = " ".join(hit.chunk.text.casefold().split())
+        if text in words and any(text == _plain(other) for other in kept):
+            continue
+        if hit.vector is not None:
+            if vectors and float(np.max(np.stack(vectors) @ hit.vector)) >= NEAR_DUPLICATE_COSINE:
+                continue
+            vectors.append(hit.vector)
+        words.add(text)
+        kept.append(hit)
+    return kept
+
+
+def _plain(hit: Hit) -> str:
+    return " ".join(hit.chunk.text.casefold().split())
+
+
+def document_scores(hits: Sequence[Hit]) -> dict[str, float]:
+    """A score per document: its best chunk, and a little of the second best."""
+    best: dict[str, list[float]] = {}
+    for hit in hits:
+        best.setdefault(hit.chunk.document_id, []).append(hit.score)
+    return {
+        document: top[0] + SUPPORT_WEIGHT * (top[1] if len(top) > 1 else 0.0)
+        for document, scores in best.items()
+        for top in [sorted(scores, reverse=True)[:2]]
+    }
+
+
+def best_per_document(hits: Sequence[Hit]) -> list[Hit]:
+    """The best chunk of each document, documents by their score."""
+    scores = document_scores(hits)
+    first: dict[str, Hit] = {}
+    for hit in sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id)):
+        first.setdefault(hit.chunk.document_id, hit)
+    return sorted(first.values(), key=lambda hit: (-scores[hit.chunk.document_id], hit.chunk.id))
+
+
+def clear_winner(scores: Sequence[float], margin: float) -> bool:
+    """True when the first score leads the second by at least `margin`: no re-ranking needed."""
+    return len(scores) < 2 or scores[0] - scores[1] >= margin
+
+
+def reordered(scores: Sequence[float], logits: Sequence[float], weight: float) -> list[int]:
+    """Positions, best first: fused score plus `weight` times the re-ranker's share of belief.
+
+    `logits` belong to the first scores; those it does not reach keep their order behind them.
+    """
+    if not logits:
+        return list(range(len(scores)))
+    top = max(logits)
+    odds = [math.exp(logit - top) for logit in logits]
+    total = sum(odds)
+    head = [score + weight * odd / total for score, odd in zip(scores, odds, strict=False)]
+    order = sorted(range(len(head)), key=lambda position: -head[position])
+    return order + list(range(len(head), len(scores)))
+
+
+def signals_of(hits: Sequence[Hit], question_words: int) -> dict[str, float]:
+    """What the probability of an answer is read from; all 0 for no hits."""
+    if not hits:
+        return {"dense": 0.0, "lexical": 0.0, "margin": 0.0, "found": 0.0}
+    dense = sorted((hit.dense for hit in hits), reverse=True)
+    lexical = max(hit.lexical for hit in hits) / max(1, question_words)
+    scores = sorted((hit.score for hit in hits), reverse=True)
+    margin = scores[0] - scores[1] if len(scores) > 1 else scores[0]
+    return {"dense": dense[0], "lexical": lexical, "margin": margin, "found": 1.0}
