@@ -1,0 +1,43 @@
+"""Wires history."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from services.history import handlers
+from services.history.adapters import SqlTranscripts
+from services.history.api import build_api
+from services.history.jobs import purge_forever
+from services.history.settings import HistorySettings
+from shared.database import migrate, open_database
+from shared.runner import Runtime
+from shared.service import Service
+from shared.settings import load
+from shared.tokens import internal_token
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@asynccontextmanager
+async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
+    """History with its tables up to date and retention running."""
+    settings = load(HistorySettings)
+    database = open_database(runtime.settings.database_url)
+    try:
+        await migrate(database, MIGRATIONS, "history_version")
+        transcripts = SqlTranscripts(database)
+        token = internal_token(runtime.settings.secret_key.get_secret_value())
+        purging = asyncio.create_task(purge_forever(transcripts, settings, runtime.clock))
+        yield Service(
+            "history",
+            handlers.Deps(transcripts, runtime.clock),
+            handlers=handlers.HANDLERS,
+            probes={"database": database.ping},
+            api=build_api(transcripts, token, settings.page_limit),
+        )
+        purging.cancel()
+        with suppress(asyncio.CancelledError):
+            await purging
+    finally:
+        await database.close()

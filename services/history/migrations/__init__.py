@@ -1,0 +1,1 @@
+"""Alembic migrations of history; run at start-up by `shared.database.migrate`."""
