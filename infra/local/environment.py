@@ -76,7 +76,8 @@ def _bootstrap(folder: Path) -> Path:
         venv.create(folder, with_pip=True)
     if not (folder / "bin" / "uv").exists():
         pins = ROOT / "requirements" / "uv.txt"
-        command = [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", pins]
+        flags = ("--quiet", "--require-hashes", "-r")
+        command: list[str | Path] = [python, "-m", "pip", "install", *flags, pins]
         _run(command, {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
     return python
 
@@ -90,8 +91,8 @@ def install(wanted: str, folder: Path) -> None:
     environment["VIRTUAL_ENV"] = str(folder)
     print(f"python packages: requirements/{wanted}.txt", flush=True)
     pins = ROOT / "requirements" / f"{wanted}.txt"
-    options = ["--quiet", "--require-hashes", "--compile-bytecode"]
-    _run([folder / "bin" / "uv", "pip", "sync", *options, pins], environment)
+    sync: list[str | Path] = [folder / "bin" / "uv", "pip", "sync", "--quiet", "--require-hashes"]
+    _run([*sync, "--compile-bytecode", pins], environment)
     command = folder / "bin" / "switchboard"
     command.write_text(_COMMAND)
     command.chmod(0o755)
