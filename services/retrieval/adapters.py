@@ -6,14 +6,16 @@ import logging
 import numpy as np
 
 from services.retrieval.documents import prepare
+from services.retrieval.handlers import Found
+from services.retrieval.search import Searcher
 from services.retrieval.settings import RetrievalSettings
 from shared.embeddings import Embedder
 from shared.errors import Unavailable
-from shared.events import DocumentPrepared, DocumentSubmitted
+from shared.events import DocumentPrepared, DocumentSubmitted, Passage, Routed
 from shared.executor import BoundedExecutor
 from shared.kv.port import KeyValue
 from shared.publisher import Publisher
-from shared.vectors import Chunk, VectorStore
+from shared.vectors import Chunk, Hit, VectorStore
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,54 @@ def _chunks(event: DocumentPrepared) -> list[Chunk]:
     ]
 
 
+class BoundedSearch:
+    """The searcher in one bounded thread."""
+
+    def __init__(self, searcher: Searcher, store: VectorStore, settings: RetrievalSettings) -> None:
+        self._searcher = searcher
+        self._store = store
+        self._limit = settings.passages
+        self._executor = BoundedExecutor(
+            "search", queue=settings.search_queue, timeout_s=settings.search_timeout_s
+        )
+
+    async def search(self, event: Routed, *, lexical_only: bool, rerank: bool) -> Found:
+        return await self._executor.run(self._search_now, event, lexical_only, rerank)
+
+    def _search_now(self, event: Routed, lexical_only: bool, rerank: bool) -> Found:
+        vector = None if event.embedding is None else np.frombuffer(event.embedding, np.float32)
+        found = self._searcher.search(
+            event.tenant_id,
+            event.text,
+            vector,
+            locale=event.locale,
+            limit=self._limit,
+            lexical_only=lexical_only,
+            rerank=rerank,
+        )
+        return Found(tuple(_passage(hit) for hit in found.passages), found.probability)
+
+    async def ping(self) -> bool:
+        return await self._executor.run(self._store.ping)
+
+    def close(self) -> None:
+        self._executor.close()
+
+
+def _passage(hit: Hit) -> Passage:
+    chunk = hit.chunk
+    return Passage(
+        passage_id=chunk.id,
+        document_id=chunk.document_id,
+        document_version=chunk.document_version,
+        title=chunk.title,
+        heading=chunk.heading,
+        source=chunk.source,
+        text=chunk.text,
+        score=hit.score,
+    )
+
+
 class CeleryJobs:
     """Jobs in the Celery worker."""
 
@@ -95,6 +145,9 @@ class CeleryJobs:
             prepare_document.apply_async((submitted,), retry=False)
         except OperationalError as error:
             raise Unavailable("the job queue (CELERY_BROKER_URL) cannot be reached") from error
+
+    def close(self) -> None:
+        self._sender.close()
 
 
 class InlineJobs:

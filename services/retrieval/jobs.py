@@ -54,7 +54,7 @@ def _worker() -> _Worker:
     return _Worker()
 
 
-@app.task(
+@app.task(  # type: ignore[untyped-decorator]  # celery has no types
     name="retrieval.prepare_document", autoretry_for=(Exception,), retry_backoff=2, max_retries=8
 )
 def prepare_document(submitted: str) -> None:
@@ -66,7 +66,7 @@ def prepare_document(submitted: str) -> None:
     log.info("prepared %s: %d chunks", event.document_id, len(prepared.chunks))
 
 
-@app.task(name="retrieval.sync_folder")
+@app.task(name="retrieval.sync_folder")  # type: ignore[untyped-decorator]
 def sync_folder() -> None:
     """Submit every document of RETRIEVAL_SYNC_DIR; unchanged ones cost nothing further on."""
     worker = _worker()
