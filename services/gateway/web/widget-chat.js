@@ -1,6 +1,6 @@
 /* The chat itself: what each frame means for the conversation on the page. */
 import { Link, Memory } from "./widget-link.js";
-import { entry, layout, make, modeNotice } from "./widget-view.js";
+import { entry, layout, make, modeNotice, redraw } from "./widget-view.js";
 
 const ASK_FOR_PERSON = "I would like to talk to a person.";
 const NEAR_BOTTOM_PX = 80;
@@ -18,7 +18,7 @@ export class ChatElement extends HTMLElement {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
     root.adoptedStyleSheets = [sheet];
-    this.part = layout(options, {
+    this.ui = layout(options, {
       toggle: () => (this.isOpen ? this.close() : this.open()),
       close: () => this.close(),
       stop: () => this.turn && this.link.stop(this.turn),
@@ -31,10 +31,10 @@ export class ChatElement extends HTMLElement {
       rate: (item, rating) => this.rate(item, rating),
       again: (item) => this.again(item),
     };
-    root.append(this.part.launcher, this.part.panel);
+    root.append(this.ui.launcher, this.ui.panel);
     root.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
     this.dataset.position = options.position;
-    this.part.launcher.hidden = options.hidden;
+    this.ui.launcher.hidden = options.hidden;
     this.turn = "";
     this.draw();
   }
@@ -44,26 +44,26 @@ export class ChatElement extends HTMLElement {
   }
 
   get isOpen() {
-    return !this.part.panel.hidden;
+    return !this.ui.panel.hidden;
   }
 
   /* ---- commands ---- */
 
   open() {
-    this.part.panel.hidden = false;
-    this.part.launcher.setAttribute("aria-expanded", "true");
+    this.ui.panel.hidden = false;
+    this.ui.launcher.setAttribute("aria-expanded", "true");
     this.dataset.open = "";
     this.link.connect();
-    this.part.input.focus();
+    this.ui.input.focus();
     this.toBottom(true);
   }
 
   close() {
     if (!this.isOpen) return;
-    this.part.panel.hidden = true;
-    this.part.launcher.setAttribute("aria-expanded", "false");
+    this.ui.panel.hidden = true;
+    this.ui.launcher.setAttribute("aria-expanded", "false");
     delete this.dataset.open;
-    this.part.launcher.focus();
+    this.ui.launcher.focus();
   }
 
   send(text) {
@@ -115,7 +115,7 @@ export class ChatElement extends HTMLElement {
   on_answer(frame) {
     const id = `bot:${frame.turn_id}`;
     this.busy("", frame.turn_id);
-    if (frame.relayed) return this.remove(id);
+    if (frame.relayed) return this.drop(id);
     const item = {
       kind: "bot",
       text: frame.answer,
@@ -145,7 +145,8 @@ export class ChatElement extends HTMLElement {
         ? `${frame.agent_name || "A colleague"} has joined the chat.`
         : "Our assistant is answering again.";
     this.put({ id: frame.id, kind: "note", text });
-    this.part.person.hidden = frame.owner === "agent";
+    this.memory.state.agent = frame.owner === "agent";
+    this.ui.person.hidden = this.memory.state.agent;
   }
 
   on_agent_message(frame) {
@@ -184,13 +185,13 @@ export class ChatElement extends HTMLElement {
     const index = this.items.findIndex((each) => each.id === item.id);
     if (index >= 0) this.items[index] = item;
     else this.items.push(item);
-    const old = this.part.log.querySelector(`[data-id="${CSS.escape(item.id)}"]`);
+    const old = this.ui.log.querySelector(`[data-id="${CSS.escape(item.id)}"]`);
     const near = this.isNearBottom;
     const drawn = entry(item, this.options, this.act);
-    if (old) old.replaceWith(drawn);
-    else this.part.log.append(drawn);
-    this.part.starters.replaceChildren();
-    this.part.log.setAttribute("aria-busy", String(item.kind === "bot" && !item.done));
+    if (old) redraw(old, drawn);
+    else this.ui.log.append(drawn);
+    this.ui.starters.replaceChildren();
+    this.ui.log.setAttribute("aria-busy", String(item.kind === "bot" && !item.done));
     this.memory.save();
     if (near) this.toBottom();
   }
@@ -200,54 +201,55 @@ export class ChatElement extends HTMLElement {
     if (item) this.put({ ...item, ...changes });
   }
 
-  remove(id) {
+  drop(id) {
     this.memory.state.items = this.items.filter((item) => item.id !== id);
-    this.part.log.querySelector(`[data-id="${CSS.escape(id)}"]`)?.remove();
-    this.part.log.setAttribute("aria-busy", "false");
+    this.ui.log.querySelector(`[data-id="${CSS.escape(id)}"]`)?.remove();
+    this.ui.log.setAttribute("aria-busy", "false");
   }
 
   draw() {
     const greeting = { id: "greeting", kind: "bot", text: this.options.greeting, done: true };
     const drawn = [greeting, ...this.items].map((item) => entry(item, this.options, this.act));
-    this.part.log.replaceChildren(...drawn);
+    this.ui.log.replaceChildren(...drawn);
     const starters = this.items.length ? [] : this.options.suggestions;
     const starter = (text) =>
       make("button", { type: "button", class: "starter", onclick: () => this.send(text) }, text);
-    this.part.starters.replaceChildren(...starters.map(starter));
+    this.ui.starters.replaceChildren(...starters.map(starter));
+    this.ui.person.hidden = Boolean(this.memory.state.agent);
     const unfinished = this.items.findLast((item) => item.kind === "bot" && !item.done);
     this.busy(unfinished?.turn || "");
   }
 
   get isNearBottom() {
-    const { scrollHeight, scrollTop, clientHeight } = this.part.log;
+    const { scrollHeight, scrollTop, clientHeight } = this.ui.log;
     return scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
   }
 
   toBottom(always = false) {
-    if (always || this.isOpen) this.part.log.scrollTop = this.part.log.scrollHeight;
+    if (always || this.isOpen) this.ui.log.scrollTop = this.ui.log.scrollHeight;
   }
 
   /* ---- the rest of the panel ---- */
 
   busy(turn, ended = "") {
     if (ended && this.turn && this.turn !== ended) return;
-    const focused = this.shadowRoot.activeElement === this.part.stop;
+    const focused = this.shadowRoot.activeElement === this.ui.stop;
     this.turn = turn;
-    this.part.stop.hidden = !turn;
-    this.part.send.hidden = Boolean(turn);
-    if (focused) this.part.input.focus();
+    this.ui.stop.hidden = !turn;
+    this.ui.send.hidden = Boolean(turn);
+    if (focused) this.ui.input.focus();
   }
 
   mode(mode) {
     const notice = modeNotice(mode);
-    this.part.mode.textContent = notice;
-    this.part.mode.hidden = !notice;
+    this.ui.mode.textContent = notice;
+    this.ui.mode.hidden = !notice;
   }
 
   lineState(state) {
     const texts = { closed: "Connection lost. Trying again…", refused: "The chat is not available here." };
-    this.part.line.textContent = texts[state] || "";
-    this.part.line.hidden = state === "open";
+    this.ui.line.textContent = texts[state] || "";
+    this.ui.line.hidden = state === "open";
   }
 
   async rate(item, rating) {
@@ -266,14 +268,14 @@ export class ChatElement extends HTMLElement {
 
   submit(event) {
     event.preventDefault();
-    this.send(this.part.input.value);
-    this.part.input.value = "";
+    this.send(this.ui.input.value);
+    this.ui.input.value = "";
     this.fit();
-    this.part.input.focus();
+    this.ui.input.focus();
   }
 
   fit() {
-    this.part.input.style.height = "auto";
-    this.part.input.style.height = `${Math.min(this.part.input.scrollHeight, 140)}px`;
+    this.ui.input.style.height = "auto";
+    this.ui.input.style.height = `${Math.min(this.ui.input.scrollHeight, 140)}px`;
   }
 }

@@ -109,7 +109,7 @@ export function entry(item, options, act) {
   }
   return make(
     "article",
-    { class: `entry ${item.kind}${item.late ? " late" : ""}`, "data-id": item.id },
+    { class: `entry ${item.kind}${item.late ? " late" : ""}`, "data-id": item.id, tabindex: "-1" },
     make("header", {}, person, make("span", {}, speaker(item, options)), tag),
     bubble,
     below.childNodes.length ? below : null,
@@ -132,6 +132,15 @@ const MODES = {
 export function modeNotice(mode) {
   if (!mode || mode === "full") return "";
   return MODES[mode] ?? "We are working with reduced service: answers may be shorter than usual.";
+}
+
+/* Put a redrawn entry in place of the old one; opened sources and the focus stay as they are. */
+export function redraw(old, drawn) {
+  const opened = [...old.querySelectorAll("details")].map((each) => each.open);
+  drawn.querySelectorAll("details").forEach((each, index) => (each.open = Boolean(opened[index])));
+  const focused = old.contains(old.getRootNode().activeElement);
+  old.replaceWith(drawn);
+  if (focused) drawn.focus();
 }
 
 /* The frame of the whole chat; returns its parts. */
@@ -159,7 +168,7 @@ export function layout(options, act) {
   );
   part.person = make("button", { class: "link person", type: "button", onclick: act.person }, "Talk to a person");
   const close = make("button", { class: "close", type: "button", "aria-label": "Close the chat", onclick: act.close }, icon("close"));
-  const status = make("span", { class: "status" }, "Answers from our help pages; people take over when needed");
+  const status = make("span", { class: "status" }, "Quick answers, and people when needed");
   part.panel = make(
     "section",
     { class: "panel", role: "dialog", "aria-label": `${options.title} chat`, hidden: true },

@@ -1,0 +1,99 @@
+"""What customers get while the broker is away, and afterwards."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from services.gateway.outbox import Outbox
+from shared.errors import Overloaded
+from shared.events import Received
+from shared.vault import Cipher
+from tests.services.gateway.conftest import Gateway, OpenGateway
+
+KEY = ("morrow", "c")
+
+
+def message(number: int) -> Received:
+    return Received(
+        tenant_id="morrow",
+        conversation_id="c",
+        turn_id=f"turn-{number}",
+        deadline_unix_ms=1,
+        text=f"secret {number}",
+    )
+
+
+def opened(path: Path, name: str, limit: int = 10) -> Outbox:
+    return Outbox(path, name, Cipher("key"), limit)
+
+
+async def test_a_message_is_kept_and_the_customer_is_told(gateway: Gateway) -> None:
+    gateway.bus.away = True
+    answer = await gateway.ask("Where is my parcel?")
+    assert answer["origin"] == "degraded"
+    assert "kept" in answer["answer"]
+    person = await gateway.ask("I want to speak to a human")
+    assert person["route"] == "escalate_human"
+
+
+async def test_what_was_kept_is_answered_when_the_broker_is_back(gateway: Gateway) -> None:
+    gateway.bus.away = True
+    kept = await gateway.ask("Where is my parcel?")
+    gateway.bus.away = False
+    await asyncio.sleep(0.4)
+    key = ("morrow", kept["conversation_id"])
+    frames = await gateway.host.service.deps.delivery.after(key, 0)
+    assert [frame["type"] for _, frame in frames] == ["ack", "answer", "answer"]
+    assert frames[-1][1]["answer"] == "You said: Where is my parcel?"
+    later = await gateway.ask("And now?", conversation_id=kept["conversation_id"])
+    assert later["origin"] == "knowledge"
+
+
+async def test_kept_messages_survive_the_process_in_order_and_unreadable(tmp_path: Path) -> None:
+    dead = opened(tmp_path, "gateway-1")
+    for number in range(3):
+        await dead.put(message(number))
+    content = (tmp_path / "gateway-1.sqlite").read_bytes()
+    assert b"secret" not in content
+    dead._held.close()  # what the kernel does when a process is killed
+    heir = opened(tmp_path, "gateway-2")
+    texts = []
+    while row := await heir.oldest():
+        texts.append(row[1].text)
+        assert heir.holds(KEY)
+        await heir.drop(*row)
+    assert texts == ["secret 0", "secret 1", "secret 2"]
+    assert not heir.holds(KEY)
+    heir.close()
+    dead._database.close()
+
+
+async def test_a_living_process_keeps_its_outbox(tmp_path: Path) -> None:
+    alive = opened(tmp_path, "gateway-1")
+    await alive.put(message(0))
+    other = opened(tmp_path, "gateway-2")
+    assert len(other) == 0
+    other.close()
+    alive.close()
+    again = opened(tmp_path, "gateway-1")
+    assert len(again) == 1
+    again.close()
+
+
+async def test_a_full_outbox_refuses(tmp_path: Path) -> None:
+    outbox = opened(tmp_path, "gateway-1", limit=1)
+    await outbox.put(message(0))
+    with pytest.raises(Overloaded):
+        await outbox.put(message(1))
+    outbox.close()
+
+
+async def test_a_refused_message_is_a_503(open_gateway: OpenGateway) -> None:
+    async with open_gateway(outbox_messages=0) as gateway:
+        gateway.bus.away = True
+        response = await gateway.client.post(
+            "/v1/chat", json={"message": "hi"}, headers={"X-Switchboard-Key": "widget"}
+        )
+        assert response.status_code == 503
+        assert response.headers["retry-after"]
