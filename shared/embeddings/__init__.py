@@ -1,6 +1,7 @@
 """Texts to unit vectors. `open_embedder(url)` picks the variant.
 
-`minilm:` the built-in model · `onnx:FOLDER` any sentence-transformers model · `hashing:` no model.
+`support:` MiniLM fine-tuned for help articles · `minilm:` as published ·
+`onnx:FOLDER` any sentence-transformers model · `hashing:` no model.
 """
 
 from pathlib import Path
@@ -22,6 +23,10 @@ def open_embedder(url: str, *, threads: int = 1) -> Embedder:
         from shared.embeddings.minilm import MiniLmEmbedder
 
         return MiniLmEmbedder(threads)
+    if scheme == "support":
+        from shared.embeddings.support import SupportEmbedder
+
+        return SupportEmbedder(threads)
     if scheme == "hashing":
         from shared.embeddings.hashing import HashingEmbedder
 
@@ -30,4 +35,6 @@ def open_embedder(url: str, *, threads: int = 1) -> Embedder:
         from shared.embeddings.onnx import open_folder
 
         return open_folder(Path(rest), threads)
-    raise ConfigurationError(f"EMBEDDER_URL={url!r}: expected minilm: | hashing: | onnx:FOLDER")
+    raise ConfigurationError(
+        f"EMBEDDER_URL={url!r}: expected support: | minilm: | hashing: | onnx:FOLDER"
+    )

@@ -1,25 +1,22 @@
-"""Two rankings into one: a weighted sum of scores brought to the same scale.
+"""Two rankings into one: a weighted sum of scores that mean the same for every question.
 
-Scores say more than ranks: a clear winner of one leg stays a clear winner. Both stores fuse here,
-so that a question gets the same answer from the embedded engine and from a server.
+A cosine is used as it is; a BM25 score is brought to 0–1 by a curve that is nearly straight where
+scores usually lie. Nothing depends on what else was found: a clear winner of one leg stays one, and
+a question that nothing matches keeps low scores, which is what the probability is read from. Both
+stores fuse here, so that a question gets the same answer from either.
 
 Source: Bruch, Gai & Ingber 2023, "An Analysis of Fusion Functions for Hybrid Retrieval": a convex
-combination of normalised scores beats reciprocal rank fusion and needs few examples to tune.
+combination of scores beats reciprocal rank fusion and needs few examples to tune.
 """
 
 from collections.abc import Mapping
 
+LEXICAL_HALF = 40.0  # the BM25 score that counts 0.5: a good match of about five rare words
 
-def scaled(scores: Mapping[str, float], floor: float | None = None) -> dict[str, float]:
-    """Scores on 0 to 1: the best is 1, `floor` (or the worst, when None) is 0."""
-    if not scores:
-        return {}
-    best = max(scores.values())
-    low = min(scores.values()) if floor is None else floor
-    span = best - low
-    if span <= 0:
-        return dict.fromkeys(scores, 1.0 if best > 0 else 0.0)
-    return {key: max(0.0, (score - low) / span) for key, score in scores.items()}
+
+def lexical_share(score: float) -> float:
+    """A BM25 score (≥ 0) on 0 to 1."""
+    return score / (score + LEXICAL_HALF)
 
 
 def fuse(
@@ -27,12 +24,11 @@ def fuse(
 ) -> dict[str, float]:
     """Fused score of every key in either leg, 0 to 1; a key that a leg lacks scores 0 there.
 
-    An empty leg has no say at all: the other leg's scaled scores are the result.
+    An empty leg has no say at all: the other leg's scores, on 0 to 1, are the result.
     """
-    if not dense or not lexical:
-        return scaled(dense) if dense else scaled(lexical, floor=0.0)
-    meaning, words = scaled(dense), scaled(lexical, floor=0.0)
+    weight = dense_weight if dense and lexical else float(bool(dense))
     return {
-        key: dense_weight * meaning.get(key, 0.0) + (1 - dense_weight) * words.get(key, 0.0)
+        key: weight * max(0.0, dense.get(key, 0.0))
+        + (1 - weight) * lexical_share(lexical.get(key, 0.0))
         for key in dense.keys() | lexical.keys()
     }

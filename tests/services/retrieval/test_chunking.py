@@ -39,7 +39,12 @@ def cut(text: str, size: int = 100, title: str = "Refunds", html: bool = False) 
 
 def test_each_piece_knows_its_heading_path_without_the_title() -> None:
     paths = [piece.headings for piece in cut(ARTICLE)]
-    assert paths == [(), ("Small items",), ("Small items", "Without receipt"), ("Large items",)]
+    assert paths == [(), ("Small items", "Without receipt"), ("Large items",)]
+
+
+def test_a_short_lead_joins_the_section_below_it_and_keeps_its_heading_as_bold() -> None:
+    first = cut(ARTICLE)[0]
+    assert first.text.startswith("How to get your money back.\n\n**Small items**\n\nSend it back")
 
 
 def test_title_and_heading_stand_before_the_words_that_are_embedded() -> None:
