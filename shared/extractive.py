@@ -90,10 +90,16 @@ def rank_sentences(question: str, passages: Sequence[Passage]) -> list[Sentence]
 
 
 def pick_sentences(question: str, passages: Sequence[Passage]) -> list[Sentence]:
-    """At most three sentences of one or two passages, in reading order; empty when none match."""
+    """At most three sentences of one document, in reading order; empty when none match.
+
+    One document: sentences of two articles side by side ("Descale your Mini… Descale your One…")
+    read as one answer and are not.
+    """
     ranked = [sentence for sentence in rank_sentences(question, passages) if sentence.score > 0]
     if not ranked:
         return []
+    document = ranked[0].passage.document_id
+    ranked = [sentence for sentence in ranked if sentence.passage.document_id == document]
     chosen: list[Sentence] = []
     words = 0
     for sentence in ranked:

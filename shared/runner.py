@@ -206,7 +206,7 @@ class Host:
     def __init__(self, service: Service, runtime: Runtime) -> None:
         controls = Controls(runtime.policy, runtime.stops, service.name)
         self.service = service
-        self._runtime = runtime
+        self.runtime = runtime
         self._control = Worker(
             Service(service.name, controls, broadcast=(heed_stop,), replayed=(follow_policy,)),
             runtime,
@@ -218,7 +218,7 @@ class Host:
 
     async def create_topics(self, topics: Sequence[TopicSpec]) -> None:
         """Make sure of the topics; waits for a broker that is still coming up."""
-        await self._runtime.bus.create_topics(topics, timeout_s=READY_TIMEOUT_S)
+        await self.runtime.bus.create_topics(topics, timeout_s=READY_TIMEOUT_S)
 
     async def start(self) -> None:
         """Come up; `ready` is true when it returns."""
@@ -237,7 +237,7 @@ class Host:
                 log.error("a reader ended, this process must be restarted", exc_info=failure)
             else:
                 with suppress(Exception):  # no broker: the controller notices the silence
-                    await self._runtime.publisher.publish(self._health(), timeout_s=1.0)
+                    await self.runtime.publisher.publish(self._health(), timeout_s=1.0)
             await asyncio.sleep(HEALTH_EVERY_S)
 
     async def _probe(self) -> dict[str, bool]:
@@ -253,10 +253,10 @@ class Host:
         return HealthReported(
             tenant_id="-",
             service=self.service.name,
-            instance=self._runtime.instance,
+            instance=self.runtime.instance,
             dependencies=self.dependencies,
             handled=self.worker.handled,
-            reported_unix_ms=self._runtime.clock.unix_ms(),
+            reported_unix_ms=self.runtime.clock.unix_ms(),
         )
 
     async def stop(self) -> None:
@@ -268,4 +268,4 @@ class Host:
         if self.service.stop is not None:
             await self.service.stop()
         await self._control.stop()
-        self._runtime.tracer.close()
+        self.runtime.tracer.close()

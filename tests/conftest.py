@@ -1,0 +1,11 @@
+"""What all tests share. Nothing here, or anywhere in tests/, patches our own code."""
+
+import os
+
+# Nobody's real keys, endpoints or settings may leak into a test.
+for name in list(os.environ):
+    if name.startswith(("OTEL_", "OPENAI_", "SMALL_LLM", "LARGE_LLM")) or name.endswith("_URL"):
+        del os.environ[name]
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+pytest_plugins = ["tests.live_servers"] if os.path.exists("tests/live_servers.py") else []
