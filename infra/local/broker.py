@@ -50,6 +50,9 @@ offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
 share.coordinator.state.topic.num.partitions=1
 num.recovery.threads.per.data.dir=4
+# A broker that was killed may register again only once its old session is over (default: 9 s).
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 # A member that joins gets its partitions at once.
 group.initial.rebalance.delay.ms=0
 # Small files and buffers for a small machine.
