@@ -129,8 +129,7 @@ def _prepare_sqlite(raw: Any, _record: object) -> None:
     cursor = raw.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
     cursor.execute("PRAGMA foreign_keys = ON")
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA journal_mode = WAL")
     # In WAL this survives a crash of the process; only a power cut can take the last commits,
     # and those events are redelivered.
     cursor.execute("PRAGMA synchronous = NORMAL")

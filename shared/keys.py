@@ -5,7 +5,8 @@ Shape of the file (`make up` writes it on first start):
     {"widget_key": "...", "admin_key": "...", "agent": {"email": "...", "password": "..."},
      "tenants": {"other-tenant": {"widget_key": ..., "admin_key": ..., "agent": {...}}}}
 
-The top level belongs to `DEFAULT_TENANT`; `tenants` is optional.
+The top level belongs to `DEFAULT_TENANT`; `tenants` is optional, and so is a list `agents` beside
+`agent` for the colleagues.
 """
 
 import hashlib
@@ -42,14 +43,14 @@ class KeyRing:
         self._widgets = {_digest(t["widget_key"]): name for name, t in tenants.items()}
         self._admins = {_digest(t["admin_key"]): name for name, t in tenants.items()}
         self._agents = {
-            t["agent"]["email"].lower(): Agent(
+            a["email"].lower(): Agent(
                 tenant_id=name,
-                email=t["agent"]["email"].lower(),
-                password_digest=_digest(t["agent"]["password"]),
-                name=t["agent"].get("name", t["agent"]["email"].partition("@")[0].title()),
+                email=a["email"].lower(),
+                password_digest=_digest(a["password"]),
+                name=a.get("name", a["email"].partition("@")[0].title()),
             )
             for name, t in tenants.items()
-            if "agent" in t
+            for a in (*([t["agent"]] if "agent" in t else []), *t.get("agents", []))
         }
 
     @classmethod
@@ -86,6 +87,10 @@ class KeyRing:
         digest = found.password_digest if found else b"\0" * 32
         matches = hmac.compare_digest(digest, _digest(password))
         return found if found and matches else None
+
+    def agent_called(self, email: str) -> Agent | None:
+        """The agent with this e-mail, as the file has them now."""
+        return self._agents.get(email.strip().lower())
 
     def tenants(self) -> list[str]:
         """Every tenant's name."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from services.history import handlers
 from services.history.adapters import SqlTranscripts
-from services.history.api import build_api
+from services.history.api import ApiDeps, build_api
 from services.history.jobs import purge_forever
 from services.history.settings import HistorySettings
 from shared.database import migrate, open_database
@@ -34,7 +34,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
             handlers.Deps(transcripts, runtime.clock),
             handlers=handlers.HANDLERS,
             probes={"database": database.ping},
-            api=build_api(transcripts, token, settings.page_limit),
+            api=build_api(ApiDeps(transcripts, token, settings.page_limit)),
         )
         purging.cancel()
         with suppress(asyncio.CancelledError):

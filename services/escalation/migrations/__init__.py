@@ -1,0 +1,1 @@
+"""Alembic migrations of escalation; run at start-up by `shared.database.migrate`."""

@@ -1,0 +1,6 @@
+"""Alembic's entry point."""
+
+from services.escalation.tables import metadata
+from shared.database import run_migrations
+
+run_migrations(metadata)
