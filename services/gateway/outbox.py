@@ -6,19 +6,24 @@ the files of processes that are gone, so a `kill -9` loses nothing that was acce
 
 import asyncio
 import fcntl
+import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TypeVar
 
 from services.gateway.rooms import Key
 from shared import metrics
-from shared.errors import Overloaded
+from shared.errors import InvalidEvent, Overloaded
 from shared.events import Received
 from shared.vault import Cipher
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+_OLDEST_FIRST = "SELECT number, event FROM outbox ORDER BY number"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL)
@@ -59,8 +64,7 @@ class Outbox:
 
     async def oldest(self) -> tuple[int, Received] | None:
         """The message to send next, with its number."""
-        rows = await self._run(lambda: self._rows(limit=1))
-        return rows[0] if rows else None
+        return await self._run(lambda: next(self._rows(), None))
 
     async def drop(self, number: int, event: Received) -> None:
         """The broker has it now."""
@@ -73,12 +77,14 @@ class Outbox:
         async with self._lock:
             return await asyncio.to_thread(work)
 
-    def _rows(self, limit: int = -1) -> list[tuple[int, Received]]:
-        query = "SELECT number, event FROM outbox ORDER BY number LIMIT ?"
-        return [
-            (number, Received.model_validate_json(self._cipher.decrypt(blob)))
-            for number, blob in self._database.execute(query, (limit,))
-        ]
+    def _rows(self) -> Iterator[tuple[int, Received]]:
+        for number, blob in self._database.execute(_OLDEST_FIRST):
+            try:
+                event = Received.model_validate_json(self._cipher.decrypt(blob))
+            except InvalidEvent:
+                log.error("outbox: message %d was written under another SECRET_KEY", number)
+                continue  # it stays on disk for whoever has the key
+            yield number, event
 
     def _adopt(self, directory: Path) -> None:
         for path in sorted(directory.glob("*.sqlite")):
@@ -89,7 +95,7 @@ class Outbox:
             except BlockingIOError:
                 continue  # its process lives
             orphan = _open(path)
-            for (blob,) in orphan.execute("SELECT event FROM outbox ORDER BY number").fetchall():
+            for _, blob in orphan.execute(_OLDEST_FIRST).fetchall():
                 _insert(self._database, blob)
             orphan.close()
             _remove(path)
@@ -97,8 +103,9 @@ class Outbox:
 
     def close(self) -> None:
         """Let go; an empty file is removed."""
+        empty = self._database.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is None
         self._database.close()
-        if not len(self):
+        if empty:
             _remove(self._path)
         self._held.close()
 

@@ -97,3 +97,14 @@ async def test_a_refused_message_is_a_503(open_gateway: OpenGateway) -> None:
         )
         assert response.status_code == 503
         assert response.headers["retry-after"]
+
+
+async def test_a_message_under_another_key_stays_and_stops_nobody(tmp_path: Path) -> None:
+    before = Outbox(tmp_path, "gateway-1", Cipher("old key"), 10)
+    await before.put(message(0))
+    before.close()
+    after = opened(tmp_path, "gateway-1")
+    await after.put(message(1))
+    assert (await after.oldest() or (0, message(9)))[1].text == "secret 1"
+    after.close()
+    assert (tmp_path / "gateway-1.sqlite").exists()
