@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from shared.events import Exchange, Screened
-from shared.extractive import stem
+from shared.extractive import stem, terms
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _NEGATION = re.compile(
@@ -31,6 +31,7 @@ _DECISIVE = frozenset(
         descale clean time cost price fee free where when long much often many year month week day
         country abroad international europe germany france spain italy belgium netherlands uk us
         usa ireland austria switzerland norway student company business tax vat phone chat hours
+        into out off
     """.split()
 )
 _SYNONYMS = {
@@ -59,6 +60,17 @@ _SYNONYMS = {
         "promo": "discount",
     }.items()
 }
+# Words that say how a question is put, not what it is about; all others must agree.
+_HARMLESS = frozenset(
+    stem(word)
+    for word in """
+        please help want need wish like would know tell explain show possible way best actually really
+        exactly currently again hello hi hey thanks thank dear quick question wondering guys there
+        anyone someone possible able let give find out whats hows im ive id about should must shall
+        may might also too very more some many much long often soon going make sure properly correct
+        own new old work happen
+    """.split()
+)
 _ANAPHORA = re.compile(
     r"^(?:and|but|so|also|then|what about|how about|ok|okay|yes|no|sure|why)\b"
     r"|\b(?:it|that|this|those|these|them|they|there|he|she|one of (?:them|those)|the same)\b",
@@ -77,11 +89,20 @@ def is_negated(text: str) -> bool:
     return len(_NEGATION.findall(text)) % 2 == 1
 
 
-def decisive_words(text: str) -> frozenset[str]:
-    """The words of `text` that decide which answer it wants, with synonyms folded."""
+def decisive_words(text: str) -> tuple[str, ...]:
+    """The words of `text` that decide which answer it wants, with synonyms folded.
+
+    In the order of their first use: "from Solo to Duo" is not "from Duo to Solo".
+    """
     stems = (stem(word) for word in _WORD.findall(text.lower()))
     folded = (_SYNONYMS.get(found, found) for found in stems)
-    return frozenset(found for found in folded if found in _DECISIVE)
+    return tuple(dict.fromkeys(found for found in folded if found in _DECISIVE))
+
+
+def subject(text: str) -> frozenset[str]:
+    """What a question is about: its content words, synonyms folded, harmless ones left out."""
+    folded = (_SYNONYMS.get(term, term) for term in terms(text))
+    return frozenset(term for term in folded if term and term not in _HARMLESS)
 
 
 def names(text: str) -> frozenset[str]:
@@ -99,6 +120,8 @@ def same_answer(asked: str, remembered: str) -> bool:
     if numbers(asked) != numbers(remembered) or is_negated(asked) != is_negated(remembered):
         return False
     if decisive_words(asked) != decisive_words(remembered):
+        return False
+    if subject(asked) != subject(remembered):
         return False
     lowered = (asked.lower(), remembered.lower())
     return all(name in lowered[1] for name in names(asked)) and all(

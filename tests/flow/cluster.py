@@ -103,7 +103,8 @@ async def running_cluster(
                 transport=httpx.ASGITransport(apps["gateway"]), base_url="http://gateway"
             ) as gateway,
             httpx.AsyncClient(
-                transport=httpx.ASGITransport(apps.get("escalation", apps["gateway"])), base_url="http://dashboard"
+                transport=httpx.ASGITransport(apps.get("escalation", apps["gateway"])),
+                base_url="http://dashboard",
             ) as dashboard,
         ):
             cluster = Cluster(by_name, gateway, dashboard, settings)

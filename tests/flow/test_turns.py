@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from services.degradation.core import ROUTES
 from tests.flow.cluster import ADMIN, WIDGET, Cluster, eventually, running_cluster, settings_for
@@ -11,14 +12,14 @@ from tests.flow.cluster import ADMIN, WIDGET, Cluster, eventually, running_clust
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
     settings = settings_for(tmp_path_factory.mktemp("flow"))
     async with running_cluster(settings) as running:
         yield running
 
 
-@pytest.fixture(autouse=True)
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
 async def all_is_well(cluster: Cluster) -> AsyncIterator[None]:
     """Every test starts and ends with a healthy system."""
     yield

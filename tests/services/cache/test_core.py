@@ -1,0 +1,55 @@
+"""When two questions want the same answer, by rules."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.cache.core import is_negated, leans_on_context, same_answer
+from shared.events import Exchange
+
+
+@pytest.mark.parametrize(
+    ("asked", "remembered"),
+    [
+        ("how do I cancel my order", "how do I not cancel my order"),
+        ("cancel my order", "change my order"),
+        ("descale my Morrow One", "descale my Morrow Mini"),
+        ("Do you deliver to Germany?", "Do you deliver to France?"),
+        ("Can I return it after 30 days?", "Can I return it after 60 days?"),
+    ],
+)
+def test_near_misses_are_not_the_same(asked: str, remembered: str) -> None:
+    assert not same_answer(asked, remembered)
+    assert not same_answer(remembered, asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "remembered"),
+    [
+        ("How do I descale my Morrow One?", "how can i descale the morrow one"),
+        ("how to pause my subscription", "How do I pause my membership?"),
+    ],
+)
+def test_plain_rewordings_are_the_same(asked: str, remembered: str) -> None:
+    assert same_answer(asked, remembered)
+
+
+def test_two_negations_cancel_out() -> None:
+    assert is_negated("I can't find it")
+    assert not is_negated("I can't see why not")
+
+
+def test_a_follow_up_leans_on_what_came_before() -> None:
+    before = [Exchange(question="Do you deliver abroad?", answer="Yes.")]
+    assert leans_on_context("and for Spain?", before)
+    assert leans_on_context("how much does it cost to send", before)
+    assert not leans_on_context("How do I descale my Morrow One machine?", before)
+    assert not leans_on_context("and for Spain?", [])
+
+
+def test_no_near_miss_of_the_sample_shop_passes_the_rules() -> None:
+    lines = Path("infra/sample_shop/pairs_near_miss.jsonl").read_text("utf-8").splitlines()
+    rows = list(map(json.loads, lines))
+    assert len(rows) >= 200
+    assert [r for r in rows if same_answer(r["text_a"], r["text_b"])] == []

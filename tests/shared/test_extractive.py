@@ -1,0 +1,43 @@
+"""Quoting the right sentences."""
+
+from shared.events import Passage
+from shared.extractive import pick_sentences, sentences_of
+
+
+def passage(document: str, text: str, title: str = "") -> Passage:
+    return Passage(
+        passage_id=f"{document}#0",
+        document_id=document,
+        document_version="1",
+        title=title or document,
+        text=text,
+        score=1.0,
+    )
+
+
+RETURNS = passage(
+    "returns",
+    "You can return unused items within 30 days of delivery. Our office has a red door.\n\n"
+    "## Refunds\n\n- We refund you within 5 working days.\n- Gift cards are never refunded.",
+)
+
+
+def test_headings_tables_and_bullets_are_not_part_of_a_sentence() -> None:
+    text = "# Title\n\n**Bold** words [here](http://x) end.\n\n| a |\n|---|\n\n- one two three."
+    assert sentences_of(text) == ["Bold words here end.", "one two three."]
+
+
+def test_the_sentence_that_answers_is_quoted() -> None:
+    chosen = pick_sentences("How many days do I have to return something?", [RETURNS])
+    assert chosen[0].text == "You can return unused items within 30 days of delivery."
+
+
+def test_nothing_is_quoted_when_nothing_matches() -> None:
+    assert pick_sentences("Is there life on Mars?", [RETURNS]) == []
+
+
+def test_an_answer_never_mixes_two_documents() -> None:
+    one = passage("one", "Descale your Morrow One every 200 cups.", "Descale your Morrow One")
+    mini = passage("mini", "Descale your Morrow Mini every 150 cups.", "Descale your Morrow Mini")
+    chosen = pick_sentences("How often do I descale my Morrow One?", [mini, one])
+    assert [sentence.passage.document_id for sentence in chosen] == ["one"]
