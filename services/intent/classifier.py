@@ -1,0 +1,153 @@
+"""The intent classifier at run time: onnxruntime and a tokenizer, no torch."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession, SessionOptions
+from tokenizers import Encoding, Tokenizer
+
+from shared.errors import ConfigurationError
+
+Floats = NDArray[np.float32]
+OOS = "oos"
+BATCH_TEXTS = 16
+RANKED = 5
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the model says about one message; confidences are calibrated probabilities in 0–1.
+
+    `ranking` holds the five likeliest fine intents, best first, the `oos` class left out.
+    """
+
+    route: str
+    route_confidence: float
+    intent: str
+    intent_confidence: float
+    out_of_scope: bool
+    ranking: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The part of `labels.json` that scoring needs; names in the order of the logits.
+
+    `oos_threshold` bounds the probability left over by the likeliest known intent, in 0–1: above
+    it a message is out of scope. None: never.
+    """
+
+    intents: tuple[str, ...]
+    routes: tuple[str, ...]
+    intent_temperature: float
+    route_temperature: float
+    oos_threshold: float | None
+    max_tokens: int
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> "Labels":
+        """Raises KeyError, TypeError or ValueError for a document of another shape."""
+        threshold = document["oos_threshold"]
+        return cls(
+            tuple(document["intents"]),
+            tuple(document["routes"]),
+            float(document["intent_temperature"]),
+            float(document["route_temperature"]),
+            None if threshold is None else float(threshold),
+            int(document["max_tokens"]),
+        )
+
+
+def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Probabilities per row, [n, classes]; a higher temperature makes them flatter."""
+    scaled = logits / temperature
+    scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(scaled / scaled.sum(axis=1, keepdims=True), np.float32)
+
+
+def open_session(model: Path, threads: int) -> InferenceSession:
+    """A CPU session with `threads` threads that sleep between calls instead of spinning."""
+    options = SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+class OnnxClassifier:
+    """A folder with `model.onnx`, `tokenizer.json` and `labels.json`. Thread-safe, synchronous."""
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        """Raises ConfigurationError when a file is missing or unreadable."""
+        try:
+            document = json.loads((folder / "labels.json").read_text("utf-8"))
+            self.labels = Labels.parse(document)
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._session = open_session(folder / "model.onnx", threads)
+        except Exception as error:  # onnxruntime and tokenizers raise plain Exception
+            raise ConfigurationError(
+                f"INTENT_MODEL_DIR: no usable intent model in {folder}: {error}"
+            ) from error
+        self._tokenizer.enable_truncation(self.labels.max_tokens)
+        self._tokenizer.no_padding()
+        self._outputs = ["intent", "route"] if self.labels.routes else ["intent"]
+
+    def classify(self, texts: Sequence[str]) -> list[Scores]:
+        """One result per text, in the order given."""
+        if not texts:
+            return []
+        intents, routes = self.logits(texts)
+        by_intent = softmax(intents, self.labels.intent_temperature)
+        by_route = softmax(routes, self.labels.route_temperature) if self.labels.routes else None
+        return [
+            self._scores(by_intent[row], None if by_route is None else by_route[row])
+            for row in range(len(texts))
+        ]
+
+    def logits(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
+        """Uncalibrated logits: [n, intents] and [n, routes] (no columns without a route head)."""
+        encodings = self._tokenizer.encode_batch(list(texts))
+        order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
+        intents = np.zeros((len(texts), len(self.labels.intents)), np.float32)
+        routes = np.zeros((len(texts), len(self.labels.routes)), np.float32)
+        for start in range(0, len(order), BATCH_TEXTS):
+            rows = order[start : start + BATCH_TEXTS]
+            inputs = _inputs([encodings[row] for row in rows])
+            found = self._session.run(self._outputs, inputs)
+            intents[rows] = found[0]
+            if self.labels.routes:
+                routes[rows] = found[1]
+        return intents, routes
+
+    def _scores(self, intents: Floats, routes: Floats | None) -> Scores:
+        names = self.labels.intents
+        order = [int(i) for i in np.argsort(-intents) if names[int(i)] != OOS][:RANKED]
+        ranking = tuple((names[i], float(intents[i])) for i in order)
+        intent, confidence = ranking[0]
+        threshold = self.labels.oos_threshold
+        unknown = threshold is not None and 1 - confidence > threshold
+        if routes is None:  # a model of fine intents only: everything known is for the documents
+            route = "out_of_scope" if unknown else "knowledge_base"
+            sure = 1 - confidence if unknown else confidence
+            return Scores(route, sure, intent, confidence, unknown, ranking)
+        best = int(np.argmax(routes))
+        route = self.labels.routes[best]
+        foreign = unknown or route == "out_of_scope"
+        return Scores(route, float(routes[best]), intent, confidence, foreign, ranking)
+
+
+def _inputs(encodings: Sequence[Encoding]) -> dict[str, NDArray[np.int64]]:
+    """`input_ids` and `attention_mask`, each [n, longest] int64, zeros on the right."""
+    width = max(len(encoding.ids) for encoding in encodings)
+    ids = np.zeros((len(encodings), width), np.int64)
+    mask = np.zeros_like(ids)
+    for row, encoding in enumerate(encodings):
+        ids[row, : len(encoding.ids)] = encoding.ids
+        mask[row, : len(encoding.ids)] = 1
+    return {"input_ids": ids, "attention_mask": mask}
