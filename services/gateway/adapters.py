@@ -145,7 +145,8 @@ class Conversations:
 class FailFast:
     """A store that, once away, is not asked again for a moment: waiting on it costs every turn."""
 
-    PAUSE_S = 1.0
+    PAUSE_S = 2.0
+    TIMEOUT_S = 0.3  # a healthy Redis answers in a millisecond; a hung one must not cost a turn
 
     def __init__(self, kv: KeyValue, now_s: Callable[[], float]) -> None:
         self._kv = kv
@@ -158,11 +159,16 @@ class FailFast:
         async def call(*args: Any, **kwargs: Any) -> Any:
             if self._now_s() < self._away_until_s:
                 raise Unavailable("the store was away a moment ago")
-            try:
-                return await function(*args, **kwargs)
-            except Unavailable:
+            if self._away_until_s:  # one call finds out, the others go on without
                 self._away_until_s = self._now_s() + self.PAUSE_S
-                raise
+            try:
+                async with asyncio.timeout(self.TIMEOUT_S):
+                    result = await function(*args, **kwargs)
+            except (Unavailable, TimeoutError):
+                self._away_until_s = self._now_s() + self.PAUSE_S
+                raise Unavailable("the store did not answer") from None
+            self._away_until_s = 0.0
+            return result
 
         return call
 
