@@ -15,7 +15,7 @@ let again = false;
 
 function enter(agent) {
   setCsrf(agent.csrf);
-  conversation.setUp(agent, refresh);
+  conversation.setUp(agent, refresh, () => choose("mine"));
   $("login").hidden = true;
   $("desk").hidden = false;
   $("agent").textContent = agent.name;
@@ -77,7 +77,7 @@ function report(error) {
 
 function choose(next) {
   view = next;
-  refresh();
+  return refresh();
 }
 
 const hashId = () => decodeURIComponent(location.hash.slice(1)).replace(/^case$/, "");

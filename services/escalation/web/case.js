@@ -9,10 +9,12 @@ const attempts = new Map(); // case id → {text, id}: a retry of the same words
 let shown = null; // the case on the screen
 let me = null;
 let onChanged = () => {};
+let onTaken = () => {};
 
-export function setUp(agent, changed) {
+export function setUp(agent, changed, taken) {
   me = agent;
   onChanged = changed;
+  onTaken = taken;
 }
 
 export function showNothing() {
@@ -64,8 +66,8 @@ function actions() {
     return [button("Hand back to the bot", "quiet", () => act("hand-back", "Handed back. The bot answers again.")),
       button("Close", "quiet", () => act("close", "Closed."))];
   }
-  const take = button("Take over", "primary", takeOver);
-  return shown.state === "waiting" ? [button("Close", "quiet", () => act("close", "Closed.")), take] : [take];
+  if (shown.state === "active") return [button("Take over…", "quiet", takeOver)];
+  return [button("Close", "quiet", () => act("close", "Closed.")), button("Take over", "primary", takeOver)];
 }
 
 async function takeOver() {
@@ -78,6 +80,7 @@ async function takeOver() {
     try { await change("take", { force: true }); } catch (second) { return fail(second); }
   }
   toast("The conversation is yours. The bot is silent now.");
+  await onTaken();
   $("reply")?.focus();
 }
 
