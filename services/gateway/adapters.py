@@ -8,7 +8,9 @@ from typing import Any, Protocol, TypeVar
 
 import httpx
 
+from services.gateway.boards import Catalogue
 from services.gateway.rooms import Key
+from shared.answers import ExactAnswers, Remembered, Scope
 from shared.errors import Transient, Unavailable
 from shared.events import BOT, Answered, Exchange, OwnerChanged
 from shared.kv.memory import MemoryKeyValue
@@ -181,11 +183,31 @@ class StoredAnswers(Protocol):
         ...
 
 
-class NoStoredAnswers:
-    """Nothing is kept."""
+class KeptAnswers:
+    """Answers that the cache remembered, by exact text; nothing when the store is away, too."""
+
+    def __init__(self, answers: ExactAnswers, catalogue: Catalogue) -> None:
+        self._answers = answers
+        self._catalogue = catalogue
 
     async def exact(self, tenant_id: str, locale: str, text: str) -> Answered | None:
-        return None
+        scope = Scope(tenant_id, locale, self._catalogue.version(tenant_id))
+        found = await self._answers.exact(scope, text)
+        if found is None:
+            return None
+        carried = {name: getattr(found, name) for name in Answered.model_fields.keys() & _KEPT}
+        return Answered(
+            tenant_id=tenant_id,
+            conversation_id="",
+            turn_id="",
+            deadline_unix_ms=0,
+            origin="cache",
+            similarity=1.0,
+            **carried,
+        )
+
+
+_KEPT = Remembered.model_fields.keys()
 
 
 class HistoryClient:

@@ -14,7 +14,7 @@ from services.gateway.adapters import (
     Conversations,
     FailFast,
     HistoryClient,
-    NoStoredAnswers,
+    KeptAnswers,
     StoredAnswers,
 )
 from services.gateway.boards import Catalogue, Owners
@@ -27,6 +27,7 @@ from services.gateway.outbox import Outbox
 from services.gateway.rooms import Rooms
 from services.gateway.settings import GatewaySettings
 from services.gateway.turns import TurnDeps, Turns
+from shared.answers import KeyValueExactAnswers
 from shared.keys import KeyRing
 from shared.kv.port import KeyValue
 from shared.process import port_of
@@ -158,7 +159,8 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     """The gateway, with its outbox opened and its limits ready."""
     settings = load(GatewaySettings)
     parts = _parts(runtime, settings)
-    desk = _desk(runtime, settings, parts, NoStoredAnswers())
+    stored = KeptAnswers(KeyValueExactAnswers(runtime.kv), parts.catalogue)
+    desk = _desk(runtime, settings, parts, stored)
     key_file = runtime.settings.var_dir / "keys.json"
     deps = handlers.Deps(
         settings=settings,
