@@ -1,0 +1,56 @@
+"""Measuring the shipped classifier on labelled files."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from services.intent.evaluate import evaluate, expected_calibration_error
+from shared.errors import ConfigurationError
+
+
+def write(path: Path, rows: list[tuple[str, str]]) -> Path:
+    lines = [json.dumps({"text": text, "intent": intent}) for text, intent in rows]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def test_a_small_file_is_measured_with_every_figure(tmp_path: Path) -> None:
+    rows = [("where is my parcel", "track_order"), ("capital of australia?", "oos")]
+    found = evaluate(write(tmp_path / "small.jsonl", rows), [])
+    assert list(found) == ["n", "accuracy", "oos_recall", "in_scope_refused", "ece", "p50_ms"]
+    assert found["n"] == 2
+    assert found["accuracy"] in (0.0, 1.0)
+    assert found["p50_ms"] is not None and found["p50_ms"] > 0
+
+
+def test_without_out_of_scope_rows_their_recall_is_null(tmp_path: Path) -> None:
+    file = write(tmp_path / "inside.jsonl", [("where is my parcel", "track_order")])
+    assert evaluate(file, [])["oos_recall"] is None
+
+
+def test_with_only_out_of_scope_rows_accuracy_is_null(tmp_path: Path) -> None:
+    found = evaluate(write(tmp_path / "outside.jsonl", [("write me a poem", "oos")]), [])
+    assert found["accuracy"] is None
+    assert found["ece"] is None
+    assert found["in_scope_refused"] is None
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text('{"text": "hi", "intent": "greeting"}\n{"text": "hi"}\n', "utf-8")
+    with pytest.raises(ConfigurationError, match=r"bad\.jsonl:2"):
+        evaluate(file, [])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
+def test_training_without_torch_says_what_to_install(tmp_path: Path) -> None:
+    file = write(tmp_path / "small.jsonl", [("hi", "greeting")])
+    with pytest.raises(ConfigurationError, match=r"requirements/train\.txt.*\.venv-train"):
+        evaluate(file, [file])
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
+    assert expected_calibration_error([0.8] * 10, [True] * 8 + [False] * 2) == pytest.approx(0)
+    assert expected_calibration_error([0.9] * 10, [True] * 4 + [False] * 6) == pytest.approx(0.5)
