@@ -2,7 +2,7 @@
 
 all-MiniLM-L6-v2 (Apache 2.0), trained for 13 minutes on a 2-core machine by
 `services.retrieval.training.embedder` on questions mined from MicrosoftDocs/OfficeDocs-Support
-(CC BY 4.0) and duplicate questions of Quora pairs, exported by `services.retrieval.training.export`.
+(CC BY 4.0) and duplicate questions of Quora pairs; exported by `….training.export`.
 Its weights are 8-bit with activations scaled per batch: company moves a vector by up to 0.03.
 What it brings on articles it has and has never seen: `services/retrieval/RESULTS.md`.
 """
