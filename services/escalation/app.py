@@ -46,19 +46,19 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     """Escalation with its tables up to date; the outbox starts once the broker is there."""
     settings = load(EscalationSettings)
     database = open_database(runtime.settings.database_url)
-    cases, tasks = SqlCases(database), list[asyncio.Task[None]]()
+    cases, tasks, stopping = SqlCases(database), list[asyncio.Task[None]](), asyncio.Event()
     outbox = Outbox(database, runtime.publisher, settings.outbox_retry_s)
     api = _api_deps(runtime, settings, cases, outbox)
 
     async def start() -> None:
-        purging = purge_forever(cases, settings.retention_days, runtime.clock)
+        purging = purge_forever(cases, settings.retention_days, runtime.clock, stopping)
         tasks.extend([asyncio.create_task(outbox.run()), asyncio.create_task(purging)])
 
     async def stop() -> None:
         api.board.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        outbox.close()
+        stopping.set()
+        await asyncio.gather(*tasks)
 
     try:
         await migrate(database, MIGRATIONS, "escalation_version")

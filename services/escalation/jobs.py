@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Protocol
 
 from services.escalation.adapters import DAY_MS
@@ -29,12 +30,15 @@ async def purge_once(store: Purgeable, before_unix_ms: int) -> int:
     return purged
 
 
-async def purge_forever(store: Purgeable, retention_days: int, clock: Clock) -> None:
-    """Purge now and then, until cancelled. A database that is away is tried again next time."""
-    while True:
+async def purge_forever(
+    store: Purgeable, retention_days: int, clock: Clock, stopping: asyncio.Event
+) -> None:
+    """Purge now and then until told to stop. A database that is away is tried again next time."""
+    while not stopping.is_set():
         before_ms = clock.unix_ms() - retention_days * DAY_MS
         try:
             await purge_once(store, before_ms)
         except Unavailable as error:
             log.warning("retention: %s", error)
-        await asyncio.sleep(PURGE_EVERY_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), PURGE_EVERY_S)

@@ -34,6 +34,7 @@ class Outbox:
         self._sender = sender
         self._retry_s = retry_s
         self._due = asyncio.Event()
+        self._closed = False
 
     def ring(self) -> None:
         """There is something to send."""
@@ -59,13 +60,18 @@ class Outbox:
         ]
 
     async def run(self) -> None:
-        """Send until cancelled; starts with what a crash may have left behind."""
-        while True:
+        """Send until closed; starts with what a crash may have left behind."""
+        while not self._closed:
             self._due.clear()
             try:
                 await self.flush()
             except (Unavailable, Overloaded) as error:
                 log.warning("outbox waits: %s", error)
+                self._due.set()
                 await asyncio.sleep(self._retry_s)
-                continue
             await self._due.wait()
+
+    def close(self) -> None:
+        """Let `run` end after what it is at: a database call cut short loses its connection."""
+        self._closed = True
+        self._due.set()

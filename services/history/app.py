@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from services.history import handlers
@@ -28,7 +28,8 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
         await migrate(database, MIGRATIONS, "history_version")
         transcripts = SqlTranscripts(database)
         token = internal_token(runtime.settings.secret_key.get_secret_value())
-        purging = asyncio.create_task(purge_forever(transcripts, settings, runtime.clock))
+        stopping = asyncio.Event()
+        purging = asyncio.create_task(purge_forever(transcripts, settings, runtime.clock, stopping))
         yield Service(
             "history",
             handlers.Deps(transcripts, runtime.clock),
@@ -36,8 +37,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
             probes={"database": database.ping},
             api=build_api(ApiDeps(transcripts, token, settings.page_limit)),
         )
-        purging.cancel()
-        with suppress(asyncio.CancelledError):
-            await purging
+        stopping.set()
+        await purging
     finally:
         await database.close()

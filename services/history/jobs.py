@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Protocol
 
 from services.history.adapters import DAY_MS
@@ -33,12 +34,15 @@ async def purge_once(store: Purgeable, settings: HistorySettings, now_ms: int) -
     return purged
 
 
-async def purge_forever(store: Purgeable, settings: HistorySettings, clock: Clock) -> None:
-    """Purge now and then, until cancelled. A database that is away is tried again next time."""
-    while True:
+async def purge_forever(
+    store: Purgeable, settings: HistorySettings, clock: Clock, stopping: asyncio.Event
+) -> None:
+    """Purge now and then until told to stop. A database that is away is tried again next time."""
+    while not stopping.is_set():
         try:
             if purged := await purge_once(store, settings, clock.unix_ms()):
                 log.info("retention: purged %d conversations", purged)
         except Unavailable as error:
             log.warning("retention: %s", error)
-        await asyncio.sleep(settings.purge_every_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), settings.purge_every_s)

@@ -1,0 +1,25 @@
+"""A history on a real SQLite file."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.history.adapters import SqlTranscripts
+from services.history.app import MIGRATIONS
+from services.history.handlers import Deps
+from shared.clock import ManualClock
+from shared.database import Database, migrate, open_database
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = open_database(f"sqlite:///{tmp_path}/history.db")
+    await migrate(database, MIGRATIONS, "history_version")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def deps(database: Database) -> Deps:
+    return Deps(SqlTranscripts(database), ManualClock())
