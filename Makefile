@@ -10,7 +10,7 @@ DATA ?=
 ALL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart status logs chat trace test lint format bench bench-bus bench-cache \
+.PHONY: help up down restart status logs chat trace test lint format bench bench-bus bench-turns \
 	bench-retrieval train-intent up-docker down-docker requirements docs doctor clean env env-test
 
 help: ## show this list
@@ -60,20 +60,20 @@ format: env-test ## let ruff tidy the code
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: bench-bus bench-cache bench-retrieval ## all measurements
+bench: bench-bus bench-turns bench-retrieval ## all measurements
 
-bench-bus: env ## hop latency and throughput of the bus variants, side by side (needs `make up`)
+bench-bus: env ## hop latency and throughput of the bus variants, side by side
 	@$(PY) -m shared.bus.bench
 
-bench-cache: env ## look-up time and quality of the semantic cache
-	@$(PY) -m services.cache.bench
+bench-turns: env ## 200 cached and 200 uncached turns against the running system (needs `make up`)
+	@$(PY) -m infra.local.bench_turns
 
 bench-retrieval: env ## quality and time of each retrieval variant on the sample shop
-	@$(PY) -m services.retrieval.bench
+	@$(PY) -m services.cli eval retrieval --kb infra/sample_shop/articles --queries infra/sample_shop/queries.jsonl
 
-train-intent: ## retrain the intent model: make train-intent DATA=messages.csv (installs torch)
+train-intent: ## retrain the intent model: make train-intent DATA=messages.csv OUT=folder
 	@$(PYTHON) infra/local/environment.py train
-	@.venv-train/bin/python -m services.intent.train $(DATA)
+	@.venv-train/bin/python -m services.intent.training --data $(DATA) --out $(or $(OUT),var/intent-model)
 
 up-docker: ## the same system in containers
 	docker compose up --build --detach --wait
