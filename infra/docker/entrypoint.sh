@@ -13,4 +13,8 @@ if [ -z "${SECRET_KEY:-}" ]; then
         *) : "${SECRET_KEY:?set it, or mount the keys volume at /keys}" ;;
     esac
 fi
+# Who looks at VAR_DIR alone finds the keys there, too. Several containers may do this at once.
+if [ -n "${KEYS_FILE:-}" ] && [ -w "${VAR_DIR:-}" ] && [ ! -e "$VAR_DIR/keys.json" ]; then
+    ln -s "$KEYS_FILE" "$VAR_DIR/keys.json" 2>/dev/null || true
+fi
 exec "$@"
