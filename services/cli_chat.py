@@ -80,7 +80,7 @@ def only_one(var: Path) -> Iterator[None]:
     with (var / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise ConfigurationError(f"another chat is open in {var}; close it first") from None
         yield
 
@@ -146,6 +146,7 @@ async def opened_chat(settings: Settings, folder: Path = ARTICLES) -> AsyncItera
     from shared.process import http_app, opened_hosts, start_hosts
     from shared.service import NAMES
 
+    import_presidio()
     openers = {name: opener(name) for name in NAMES}
     async with opened_hosts(openers, settings) as hosts:
         by_name = {host.service.name: host for host in hosts}
@@ -172,6 +173,18 @@ async def opened_chat(settings: Settings, folder: Path = ARTICLES) -> AsyncItera
                 await asyncio.gather(task, return_exceptions=True)
 
 
+def import_presidio() -> None:
+    """Import Presidio without transformers, which cost a third of the start for nothing used."""
+    if {"transformers", "presidio_analyzer"} & sys.modules.keys():
+        return
+    # A module that is None here counts as missing, and Presidio can do without this one.
+    sys.modules["transformers"] = None  # type: ignore[assignment]
+    try:
+        import presidio_analyzer  # noqa: F401
+    finally:
+        del sys.modules["transformers"]
+
+
 async def read_articles(
     gateway: httpx.AsyncClient, admin_key: str, wanted: dict[str, Document], reading: Reading
 ) -> None:
@@ -186,18 +199,13 @@ async def read_articles(
                 listed = common.checked(await gateway.get("/v1/documents", headers=headers)).json()
                 states = [row["state"] for row in listed["documents"] if row["id"] in wanted]
                 reading.done = sum(state != "pending" for state in states)
+                refused = [row["id"] for row in listed["documents"] if row["state"] == "rejected"]
+                reading.trouble = f"refused: {', '.join(refused)}" if refused else ""
                 await asyncio.sleep(POLL_S)
-        if refused := states_of(listed, "rejected") if reading.total else []:
-            reading.trouble = f"refused: {', '.join(refused)}"
     except (SwitchboardError, httpx.HTTPError, TimeoutError) as error:
         reading.trouble = f"not every article could be read: {error or 'it takes too long'}"
     finally:
         reading.finished.set()
-
-
-def states_of(listed: dict[str, Any], state: str) -> list[str]:
-    """Ids of the documents in a state."""
-    return [row["id"] for row in listed["documents"] if row["state"] == state]
 
 
 def talk(portal: BlockingPortal, opened: Chat, console: Console, took_s: float) -> None:
