@@ -16,7 +16,22 @@ ASKS_FOR_PERSON = re.compile(
     re.IGNORECASE,
 )
 _SENSITIVE: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("self_harm", re.compile(r"\b(?:kill myself|suicid\w+|end my life|self.?harm)\b", re.I)),
+    (
+        "self_harm",
+        re.compile(
+            r"\b(?:kill myself|suicid\w+|end (?:my life|it all)|self.?harm|hurt myself"
+            r"|point (?:of|in) living|(?:don'?t|do not) want to (?:live|be alive)|want to die)\b",
+            re.I,
+        ),
+    ),
+    (
+        "injury",
+        re.compile(
+            r"\b(?:burn(?:ed|t) (?:me|my|myself|him|her)|electric shock|got (?:a )?shock|injur\w+"
+            r"|caught fire|on fire|got sick after|hospital|allergic reaction)\b",
+            re.I,
+        ),
+    ),
     (
         "legal_threat",
         re.compile(

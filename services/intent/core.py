@@ -61,7 +61,10 @@ def decide(scores: Scores, text: str, flags: tuple[str, ...], settings: IntentSe
         "chitchat": settings.min_chitchat_confidence,
         "out_of_scope": settings.min_out_of_scope_confidence,
     }.get(scores.route)
-    if sure_from is None or scores.route_confidence < sure_from:
+    unsure = sure_from is None or scores.route_confidence < sure_from
+    # A template is only as right as the fine intent that picks it.
+    wavering = scores.route == "faq" and scores.intent_confidence < settings.min_intent_confidence
+    if unsure or wavering:
         # The documents are the safe way: nothing found there still leads to a person.
         return Decision(
             "documents", "knowledge_base", scores.intent, scores.route_confidence, "model"

@@ -24,6 +24,9 @@ class IntentSettings(Section):
     min_faq_confidence: float = Field(
         0.75, ge=0, le=1, description="below, a FAQ question goes to the documents"
     )
+    min_intent_confidence: float = Field(
+        0.5, ge=0, le=1, description="of the fine intent; below, no template is picked"
+    )
     min_escalate_confidence: float = Field(
         0.65, ge=0, le=1, description="below, a wish for a person is not taken for one"
     )
