@@ -31,6 +31,11 @@ class Progress:
         """Everything below it is done. None as long as nothing is known."""
         return next(iter(self._open), self._next)
 
+    def locate(self, position: int) -> None:
+        """Reading begins at `position`, unless it has begun already."""
+        if self._next is None:
+            self._next = position
+
     def delivered(self, offset: int) -> None:
         """A message went out to a handler."""
         if self._next is not None and offset < self._next:
@@ -73,6 +78,16 @@ class Ledger:
         self._committed.pop(lane, None)
         if committed is not None:
             self._committed[lane] = committed
+
+    def unlocated(self) -> list[Lane]:
+        """Lanes nobody knows the reading position of yet."""
+        return [lane for lane, progress in self._lanes.items() if progress.watermark is None]
+
+    def locate(self, positions: Mapping[Lane, int]) -> None:
+        """Reading of these lanes begins here."""
+        for lane, position in positions.items():
+            if lane in self._lanes:
+                self._lanes[lane].locate(position)
 
     def revoke(self, lanes: Iterable[Lane]) -> None:
         """Give lanes away. Commit what is `pending` before."""
