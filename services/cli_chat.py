@@ -146,7 +146,6 @@ async def opened_chat(settings: Settings, folder: Path = ARTICLES) -> AsyncItera
     from shared.process import http_app, opened_hosts, start_hosts
     from shared.service import NAMES
 
-    import_presidio()
     openers = {name: opener(name) for name in NAMES}
     async with opened_hosts(openers, settings) as hosts:
         by_name = {host.service.name: host for host in hosts}
@@ -171,18 +170,6 @@ async def opened_chat(settings: Settings, folder: Path = ARTICLES) -> AsyncItera
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-
-
-def import_presidio() -> None:
-    """Import Presidio without transformers, which cost a third of the start for nothing used."""
-    if {"transformers", "presidio_analyzer"} & sys.modules.keys():
-        return
-    # A module that is None here counts as missing, and Presidio can do without this one.
-    sys.modules["transformers"] = None  # type: ignore[assignment]
-    try:
-        import presidio_analyzer  # noqa: F401
-    finally:
-        del sys.modules["transformers"]
 
 
 async def read_articles(

@@ -2,10 +2,17 @@
 
 import os
 
+import pytest
+
 # Nobody's real keys, endpoints or settings may leak into a test.
 for name in list(os.environ):
     if name.startswith(("OTEL_", "OPENAI_", "SMALL_LLM", "LARGE_LLM")) or name.endswith("_URL"):
         del os.environ[name]
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-pytest_plugins = ["tests.live_servers"] if os.path.exists("tests/live_servers.py") else []
+pytest_plugins = ["tests.live_servers"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright keeps an event loop of its own running until it is closed."""
+    items.sort(key=lambda item: "tests/browser/" in item.path.as_posix())

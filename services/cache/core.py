@@ -65,10 +65,10 @@ _HARMLESS = frozenset(
     stem(word)
     for word in """
         please help want need wish like would know tell explain show possible way best actually
-        really exactly currently again hello hi hey thanks thank dear quick question wondering guys there
-        anyone someone possible able let give find out whats hows im ive id about should must shall
-        may might also too very more some many much long often soon going make sure properly correct
-        own new old work happen
+        really exactly currently again hello hi hey thanks thank dear quick question wondering
+        guys there anyone someone able let give find out whats hows im ive id about should must
+        shall may might also too very more some many much long often soon going make sure
+        properly correct own new old work happen
     """.split()
 )
 _ANAPHORA = re.compile(

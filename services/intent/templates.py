@@ -23,6 +23,7 @@ class Template:
     text: str
     title: str = ""
     article: str = ""
+    url: str = ""  # where a customer reads the article
     options: tuple[str, ...] = ()
 
     def citation(self) -> tuple[Citation, ...]:
@@ -34,7 +35,7 @@ class Template:
                 document_id=self.article,
                 document_version="",
                 title=self.title,
-                source=self.article,
+                source=self.url or self.article,
                 snippet=self.text,
                 score=1.0,
             ),
@@ -60,7 +61,9 @@ def _template(entry: dict[str, Any], slots: dict[str, Any], source: str) -> Temp
     if missing := wanted - slots.keys():
         raise ConfigurationError(f"{source}: {name}: no value for slot {sorted(missing)}")
     text = entry["answer"].format(**slots)
-    return Template(name, entry["intent"], text, entry["title"], entry.get("article", ""))
+    article = entry.get("article", "")
+    url = f"{slots['help_url']}{article}" if article and "help_url" in slots else ""
+    return Template(name, entry["intent"], text, entry["title"], article, url)
 
 
 class TemplateFile:

@@ -39,6 +39,9 @@ class StoreIndex:
         versions = await self._writer.run(self._store.versions, tenant_id)
         return versions.get(document_id, "")
 
+    async def chunks_of(self, tenant_id: str, document_id: str) -> list[Chunk]:
+        return await self._writer.run(self._store.chunks_of, tenant_id, document_id)
+
     async def replace(self, event: DocumentPrepared) -> None:
         await self._writer.run(self._replace_now, event)
 

