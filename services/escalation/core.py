@@ -173,6 +173,7 @@ def brief(case: Case) -> dict[str, Any]:
     """A case as a list shows it."""
     return {
         "case_id": case.case_id,
+        "conversation_id": case.conversation_id,
         "state": case.state,
         "priority": Priority(case.priority).name.lower(),
         "reason": case.reason,
