@@ -68,7 +68,7 @@ class KeyRing:
     @classmethod
     def open(cls, settings: Settings) -> "KeyRing":
         """The keys at `KEYS_FILE`; none at all on the memory bus when there is no file."""
-        path = settings.keys_file or settings.var_dir / "keys.json"
+        path = settings.keys_path
         if settings.bus_url.startswith("memory:") and not path.exists():
             return cls({})
         return cls.from_file(path, settings.default_tenant)

@@ -50,6 +50,11 @@ class Settings(Section):
     )
     default_tenant: str = Field("morrow", description="the tenant that `make up` creates")
 
+    @property
+    def keys_path(self) -> Path:
+        """Where the key file lies."""
+        return self.keys_file or self.var_dir / "keys.json"
+
 
 def load(section: type[SectionT]) -> SectionT:
     """Read one group of settings.

@@ -87,9 +87,7 @@ def _parts(runtime: Runtime, settings: GatewaySettings) -> Parts:
 
 def _desk(runtime: Runtime, settings: GatewaySettings, parts: Parts, stored: StoredAnswers) -> Desk:
     secret = runtime.settings.secret_key.get_secret_value()
-    keys = KeyRing.from_file(
-        runtime.settings.var_dir / "keys.json", runtime.settings.default_tenant
-    )
+    keys = KeyRing.from_file(runtime.settings.keys_path, runtime.settings.default_tenant)
     port = port_of("history", runtime.settings)
     turn_deps = TurnDeps(
         settings=settings,
@@ -161,7 +159,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     parts = _parts(runtime, settings)
     stored = KeptAnswers(KeyValueExactAnswers(runtime.kv), parts.catalogue)
     desk = _desk(runtime, settings, parts, stored)
-    key_file = runtime.settings.var_dir / "keys.json"
+    key_file = runtime.settings.keys_path
     deps = handlers.Deps(
         settings=settings,
         instance=runtime.instance,
