@@ -12,7 +12,7 @@ from typing import Any, Literal
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from shared.bus.confluent_source import ConfluentSource
-from shared.bus.kafka import DELIVERY_TIMEOUT_MS, MAX_REQUEST_BYTES, SESSION_TIMEOUT_MS
+from shared.bus.kafka import DELIVERY_TIMEOUT_MS, MAX_REQUEST_BYTES, SESSION_TIMEOUT_S
 from shared.bus.kafka_admin import KafkaAdmin
 from shared.bus.port import Outgoing, Subscription, TopicSpec
 from shared.bus.receipts import MAX_BUFFERED, Receipt, SendBuffer
@@ -33,6 +33,7 @@ class ConfluentBus:
         *,
         client_id: str = "switchboard",
         max_poll_interval_s: float = 300.0,
+        session_timeout_s: float = SESSION_TIMEOUT_S,
         max_buffered: int = MAX_BUFFERED,
     ) -> None:
         self._client = {
@@ -43,6 +44,7 @@ class ConfluentBus:
             "log_level": 0,
         }
         self._max_poll_interval_s = max_poll_interval_s
+        self._session_timeout_ms = int(session_timeout_s * 1000)
         self._buffer = SendBuffer(max_buffered)
         self._sizes = SizeLimits()
         self._admin = KafkaAdmin(servers.split(","), client_id)
@@ -126,8 +128,8 @@ class ConfluentBus:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": SESSION_TIMEOUT_MS,
-            "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4,
+            "session.timeout.ms": self._session_timeout_ms,
+            "heartbeat.interval.ms": self._session_timeout_ms // 4,
             "max.poll.interval.ms": int(self._max_poll_interval_s * 1000),
             "fetch.wait.max.ms": 100,
             "fetch.queue.backoff.ms": 5,

@@ -1,13 +1,16 @@
 """confluent-kafka's consumer behind `Source`. Its callbacks run inside `poll`."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_STORED, Consumer, KafkaError, KafkaException, TopicPartition
 
 from shared.bus.port import Message
 from shared.bus.progress import Lane
-from shared.bus.threaded import Ownership
+from shared.bus.source import Ownership
+
+log = logging.getLogger(__name__)
 
 METADATA_TIMEOUT_S = 5.0
 POSITION_TIMEOUT_S = 2.0
@@ -66,8 +69,11 @@ class ConfluentSource:
         return self._group is None or bool(self._consumer.memberid())
 
     def positions(self, lanes: Sequence[Lane]) -> Mapping[Lane, int]:
-        """Fixed when the lanes were assigned, see `_on_assign`."""
-        return {}
+        """For lanes whose starting point was not to be had while they were assigned."""
+        found = self._starting_points(lanes)
+        for each in _offsets(found):
+            self._consumer.seek(each)
+        return found
 
     def commit(self, offsets: Mapping[Lane, int]) -> None:
         """In the background; `_on_commit` hears of it inside a later poll."""
@@ -100,34 +106,48 @@ class ConfluentSource:
             raise LookupError(f"{topic} does not exist yet")
         return [Lane(topic, partition) for partition in found.partitions]
 
+    # Nothing may be raised out of a callback: librdkafka's binding hands such an error on as an
+    # object that is no exception, and `except BaseException` does not see it.
+
     def _on_assign(self, assigned: Sequence[TopicPartition]) -> None:
         """Fix where each lane begins, so that "latest" means now and not the first fetch."""
-        known = self._committed(assigned) if self._group is not None and assigned else {}
-        positions = {lane: known.get(lane, -1) for lane in _lanes(assigned)}
-        for lane, offset in positions.items():
-            if offset < 0:
-                low, high = self._consumer.get_watermark_offsets(
-                    TopicPartition(*lane), POSITION_TIMEOUT_S
-                )
-                positions[lane] = low if self._start == "earliest" else high
-        started = _offsets(positions)
+        lanes = _lanes(assigned)
+        found = self._starting_points(lanes)
+        started = _offsets({lane: found.get(lane, OFFSET_STORED) for lane in lanes})
         if self._group is None:
             self._consumer.assign(started)
-        elif assigned:
+        elif lanes:
             self._consumer.incremental_assign(started)
-        self._owner.assigned(positions)
-        self._owner.located(positions)
+        self._owner.assigned(lanes)
+        self._owner.located(found)
 
-    def _committed(self, assigned: Sequence[TopicPartition]) -> dict[Lane, int]:
-        found = self._consumer.committed(list(assigned), POSITION_TIMEOUT_S)
-        return {Lane(each.topic, each.partition): each.offset for each in found}
+    def _starting_points(self, lanes: Sequence[Lane]) -> dict[Lane, int]:
+        found: dict[Lane, int] = {}
+        try:
+            if self._group is not None and lanes:
+                wanted = [TopicPartition(*lane) for lane in lanes]
+                for each in self._consumer.committed(wanted, POSITION_TIMEOUT_S):
+                    if each.error is None and each.offset >= 0:
+                        found[Lane(each.topic, each.partition)] = each.offset
+            for lane in lanes:
+                if lane not in found:
+                    found[lane] = self._edge(lane)
+        except KafkaException as error:
+            log.warning("where to begin is not known yet: %s", error)
+        return found
+
+    def _edge(self, lane: Lane) -> int:
+        ends = self._consumer.get_watermark_offsets(TopicPartition(*lane), POSITION_TIMEOUT_S)
+        if ends is None:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return int(ends[0] if self._start == "earliest" else ends[1])
 
     def _on_revoke(self, revoked: Sequence[TopicPartition]) -> None:
         try:
             if offsets := self._owner.pending():
                 self.commit_now(offsets)
-        except KafkaException:
-            pass  # not committed, so delivered again
+        except KafkaException as error:
+            log.warning("not committed, so delivered again: %s", error)
         finally:
             self._owner.revoked(_lanes(revoked))
 

@@ -23,6 +23,9 @@ from shared.bus.threaded import ThreadedSubscription
 from shared.errors import Unavailable
 
 log = logging.getLogger(__name__)
+# They write several errors a second while a broker is away; we say it once, in our own words.
+for chatty in ("kafka.net", "kafka.cluster"):
+    logging.getLogger(chatty).setLevel(logging.CRITICAL)
 
 MAX_REQUEST_BYTES = 32_000_000  # the largest topic's messages, encrypted as a dead letter
 # kafka-python goes on trying this long; `publish` gives up at its own timeout. Longer than the
@@ -30,7 +33,7 @@ MAX_REQUEST_BYTES = 32_000_000  # the largest topic's messages, encrypted as a d
 DELIVERY_TIMEOUT_MS = 30_000
 # How long a killed process keeps its partitions. Less would be quicker, but on two cores under
 # load heartbeats come seconds late, and then a living member loses its partitions.
-SESSION_TIMEOUT_MS = 10_000
+SESSION_TIMEOUT_S = 10.0
 RECONNECT = {"reconnect_backoff_ms": 50, "reconnect_backoff_max_ms": 500}
 
 
@@ -43,11 +46,13 @@ class KafkaBus:
         *,
         client_id: str = "switchboard",
         max_poll_interval_s: float = 300.0,
+        session_timeout_s: float = SESSION_TIMEOUT_S,
         max_buffered: int = MAX_BUFFERED,
     ) -> None:
         self._servers = servers.split(",")
         self._client_id = client_id
         self._max_poll_interval_s = max_poll_interval_s
+        self._session_timeout_ms = int(session_timeout_s * 1000)
         self._buffer = SendBuffer(max_buffered)
         self._sizes = SizeLimits()
         self._admin = KafkaAdmin(self._servers, client_id)
@@ -156,8 +161,8 @@ class KafkaBus:
             enable_auto_commit=False,
             # Members keep what they have when another joins, and what they are working on with it.
             partition_assignment_strategy=[CooperativeStickyAssignor],
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=self._session_timeout_ms // 4,
             max_poll_interval_ms=int(self._max_poll_interval_s * 1000),
             bootstrap_timeout_ms=2_000,
             request_timeout_ms=15_000,

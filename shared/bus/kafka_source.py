@@ -17,7 +17,7 @@ from kafka.structs import MemberState, OffsetAndMetadata
 
 from shared.bus.port import Message
 from shared.bus.progress import Lane
-from shared.bus.threaded import Ownership
+from shared.bus.source import Ownership
 
 log = logging.getLogger(__name__)
 

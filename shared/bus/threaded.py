@@ -2,7 +2,7 @@
 
 The thread polls without a break, so its member stays in the group however long handlers take: at
 `max_in_flight` messages out it pauses its partitions and goes on polling. Messages cross to the
-event loop in batches; what is done crosses back in a queue, so `done` costs next to nothing.
+event loop in batches; what is done crosses back in a queue.
 """
 
 import asyncio
@@ -10,78 +10,24 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from shared.bus.port import Message
 from shared.bus.progress import Lane, Ledger
+from shared.bus.source import Source
 from shared.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.1
-HELD_POLL_S = 0.01  # nothing can arrive while everything is paused; this only keeps the member in
-ROOM_WAIT_S = 0.1
+# While full: long enough to take part in a rebalance (10 ms were not), with waits in between that
+# end as soon as something is done.
+ROOM_WAIT_S = 0.4
 COMMIT_EVERY_S = 0.2
 COMMIT_PATIENCE_S = 5.0  # then an unanswered commit no longer holds up the next
 RETRY_S = 0.5
 EMPTY_HANDED_S = 1.0
 CLOSE_TIMEOUT_S = 15.0
-
-
-class Ownership(Protocol):
-    """What a source must tell when partitions come and go; safe from any thread."""
-
-    def assigned(self, lanes: Iterable[Lane]) -> None:
-        """These lanes are ours from now on."""
-        ...
-
-    def located(self, positions: Mapping[Lane, int]) -> None:
-        """Reading of these lanes begins here; for sources that know at once."""
-        ...
-
-    def pending(self) -> Mapping[Lane, int]:
-        """What is worth committing before lanes are given away."""
-        ...
-
-    def revoked(self, lanes: Iterable[Lane]) -> None:
-        """These lanes are somebody else's from now on."""
-        ...
-
-
-class Source(Protocol):
-    """One client library's consumer. Used by the poll thread alone."""
-
-    def open(self, owner: Ownership) -> None:
-        """Connect and subscribe. May be called again after a failure."""
-        ...
-
-    def poll(self, most: int, timeout_s: float) -> Sequence[Message]: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-
-    def joined(self) -> bool:
-        """Whether partitions were dealt, if perhaps none to us."""
-        ...
-
-    def positions(self, lanes: Sequence[Lane]) -> Mapping[Lane, int]:
-        """Where reading of lanes begins; those known by now."""
-        ...
-
-    def commit(self, offsets: Mapping[Lane, int]) -> None:
-        """Begin to commit; `committed` says when it is over."""
-        ...
-
-    def committed(self) -> Mapping[Lane, int] | None:
-        """The offsets of the commit that ended since the last call; empty if it failed."""
-        ...
-
-    def commit_now(self, offsets: Mapping[Lane, int]) -> None: ...
-    def close(self) -> None: ...
-
-    def passes(self, error: Exception) -> bool:
-        """Whether waiting can help."""
-        ...
 
 
 class ThreadedSubscription:
@@ -148,8 +94,7 @@ class ThreadedSubscription:
         self._room.set()
         await asyncio.to_thread(self._thread.join, CLOSE_TIMEOUT_S)
 
-    # --- Ownership: called by the source, on whatever thread the client uses ------------------
-
+    # --- Ownership: called by the source, on whatever thread the client uses
     def assigned(self, lanes: Iterable[Lane]) -> None:
         """New lanes: where reading begins is found out after the poll."""
         with self._lock:
@@ -174,20 +119,20 @@ class ThreadedSubscription:
             self._ledger.revoke(gone)
         self._on_loop(self._drop, gone)
 
-    # --- the poll thread ----------------------------------------------------------------------
-
+    # --- the poll thread
     def _run(self) -> None:
+        error: BaseException = RuntimeError("the poll thread ended")  # whatever happens below
         try:
             self._connect()
             while not self._stopping.is_set():
                 self._turn()
             if offsets := self.pending():
                 self._source.commit_now(offsets)
-        except BaseException as error:
-            if not self._stopping.is_set():
-                log.exception("the poll thread ended")
-                self._on_loop(self._fail, error)
+        except BaseException as raised:
+            error = raised
+            log.warning("the poll thread ends", exc_info=raised)
         finally:
+            self._on_loop(self._fail, error)  # after `close` nobody asks
             self._leave()
 
     def _connect(self) -> None:
@@ -204,8 +149,7 @@ class ThreadedSubscription:
             room = self._room_left()
             if room <= 0:
                 room = self._await_room()
-            timeout_s = HELD_POLL_S if room <= 0 else POLL_S
-            self._deliver(self._source.poll(max(room, 1), timeout_s))
+            self._deliver(self._source.poll(max(room, 1), POLL_S))
             self._locate()
         except Exception as error:
             self._wait_out(error)
@@ -229,8 +173,7 @@ class ThreadedSubscription:
     def _await_room(self) -> int:
         """Most often something is done in a moment; if not, pause and go on polling."""
         self._room.wait(ROOM_WAIT_S)
-        room = self._room_left()
-        if room <= 0:
+        if (room := self._room_left()) <= 0:
             self._source.pause()
             self._held = True
         return room
@@ -242,13 +185,11 @@ class ThreadedSubscription:
     def _deliver(self, messages: Sequence[Message]) -> None:
         if not messages:
             return
-        ours: list[Message] = []
         with self._lock:
-            for message in messages:
-                lane = Lane(message.topic, message.partition)
-                if lane in self._ledger.lanes:
-                    self._ledger.delivered(lane, message.offset)
-                    ours.append(message)
+            held = self._ledger.lanes
+            ours = [m for m in messages if Lane(m.topic, m.partition) in held]
+            for message in ours:
+                self._ledger.delivered(Lane(message.topic, message.partition), message.offset)
         self._on_loop(self._receive, ours)
 
     def _locate(self) -> None:
@@ -265,7 +206,6 @@ class ThreadedSubscription:
     def _is_dealt(self) -> bool:
         """A moment without partitions is part of every rebalance; a while means: none for us."""
         if not self._source.joined():
-            self._joined_at_s = None
             return False
         self._joined_at_s = self._joined_at_s or time.monotonic()
         empty_handed = time.monotonic() - self._joined_at_s > EMPTY_HANDED_S
@@ -293,19 +233,17 @@ class ThreadedSubscription:
         except Exception as error:
             log.warning("left the group without a word: %s", type(error).__name__)
 
-    # --- on the event loop --------------------------------------------------------------------
-
-    def _on_loop(self, call: "object", *arguments: object) -> None:
+    # --- on the event loop
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(call, *arguments)  # type: ignore[arg-type]
+            self._loop.call_soon_threadsafe(call, *arguments)
 
     def _receive(self, messages: list[Message]) -> None:
         self._ready.extend(messages)
         self._arrived.set()
 
     def _drop(self, lanes: frozenset[Lane]) -> None:
-        kept = [m for m in self._ready if Lane(m.topic, m.partition) not in lanes]
-        self._ready = deque(kept)
+        self._ready = deque(m for m in self._ready if Lane(m.topic, m.partition) not in lanes)
 
     def _fail(self, error: BaseException) -> None:
         self._failure = error
