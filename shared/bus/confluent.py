@@ -131,7 +131,6 @@ class ConfluentBus:
             "session.timeout.ms": self._session_timeout_ms,
             "heartbeat.interval.ms": self._session_timeout_ms // 4,
             "max.poll.interval.ms": int(self._max_poll_interval_s * 1000),
-            "fetch.wait.max.ms": 100,
             "fetch.queue.backoff.ms": 5,
             "fetch.message.max.bytes": MAX_REQUEST_BYTES,
             "queued.max.messages.kbytes": 65_536,
@@ -145,9 +144,10 @@ class ConfluentBus:
         return subscription
 
     async def create_topics(self, topics: Sequence[TopicSpec], timeout_s: float = 15.0) -> None:
-        """Create what is missing."""
+        """Create what is missing; the producer wakes up too: its first message takes 500 ms."""
         self._sizes.learn(topics)
         await self._admin.create_topics(topics, timeout_s)
+        self._open_producer()
 
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Messages behind, per topic."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Literal
 
 from kafka import KafkaConsumer, KafkaProducer
@@ -166,7 +167,8 @@ class KafkaBus:
             max_poll_interval_ms=int(self._max_poll_interval_s * 1000),
             bootstrap_timeout_ms=2_000,
             request_timeout_ms=15_000,
-            fetch_max_wait_ms=100,
+            # 100 ms made nothing quicker and doubled the CPU of an idle subscription.
+            fetch_max_wait_ms=500,
             max_partition_fetch_bytes=MAX_REQUEST_BYTES,
             metadata_max_age_ms=30_000,
             metrics_enabled=False,
@@ -174,9 +176,12 @@ class KafkaBus:
         )
 
     async def create_topics(self, topics: Sequence[TopicSpec], timeout_s: float = 15.0) -> None:
-        """Create what is missing."""
+        """Create what is missing; the producer wakes up too, so that nobody's turn waits for it."""
         self._sizes.learn(topics)
         await self._admin.create_topics(topics, timeout_s)
+        loop = asyncio.get_running_loop()
+        with suppress(KafkaError, OSError):  # the first publish tries again
+            await loop.run_in_executor(self._thread, self._open_producer)
 
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Messages behind, per topic."""
@@ -188,6 +193,8 @@ class KafkaBus:
 
     async def close(self) -> None:
         """Leave the groups, send what is buffered, let go."""
+        if self._closed:
+            return
         self._closed = True
         await asyncio.gather(*(each.close() for each in self._subscriptions))
         if self._producer is not None:

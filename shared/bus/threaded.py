@@ -19,7 +19,7 @@ from shared.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.1
+POLL_S = 0.2  # a message ends the wait; shorter only burns CPU
 # While full: long enough to take part in a rebalance (10 ms were not), with waits in between that
 # end as soon as something is done.
 ROOM_WAIT_S = 0.4
