@@ -43,6 +43,9 @@ Float32Bytes = Annotated[
 """A unit vector as little-endian float32 bytes; base64 in JSON, a quarter the size of a list."""
 
 
+SNIPPET_CHARACTERS = 280  # three lines in the widget
+
+
 class Event(BaseModel):
     """A fact on a topic. `event_id` is derived, so a repeated handler repeats its ids."""
 
@@ -188,6 +191,19 @@ class Citation(BaseModel):
     source: str
     snippet: str
     score: float
+
+    @classmethod
+    def of(cls, passage: Passage) -> "Citation":
+        """The citation of a passage, with the first words of it to look at."""
+        return cls(
+            document_id=passage.document_id,
+            document_version=passage.document_version,
+            passage_id=passage.passage_id,
+            title=passage.title,
+            source=passage.source,
+            snippet=" ".join(passage.text.split())[:SNIPPET_CHARACTERS],
+            score=round(passage.score, 4),
+        )
 
 
 class Grounded(Routed):
@@ -348,14 +364,23 @@ class ConversationErased(Conversational):
     erased_unix_ms: int
 
 
-class DocumentSubmitted(Event):
+class DocumentEvent(Event):
+    """An event of one document; ordered within it."""
+
+    document_id: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.tenant_id}/{self.document_id}"
+
+
+class DocumentSubmitted(DocumentEvent):
     """An admin gave, replaced or withdrew a document. `content` is empty when withdrawn."""
 
     topic = "knowledge.submitted.v1"
     retention_hours = 168
     max_message_bytes = 16_000_000  # a 5 MiB document, escaped as JSON
 
-    document_id: str
     version: str  # of the content: the first 16 hex digits of its SHA-256
     title: str = ""
     content: str = ""
@@ -365,10 +390,6 @@ class DocumentSubmitted(Event):
     product: str = ""
     withdrawn: bool = False
     submitted_unix_ms: int
-
-    @property
-    def key(self) -> str:
-        return f"{self.tenant_id}/{self.document_id}"
 
     def identity(self) -> str:
         return f"{self.key}|{self.version}|{self.submitted_unix_ms}"
@@ -383,13 +404,12 @@ class PreparedChunk(BaseModel):
     vector: Float32Bytes  # [384] float32, unit length
 
 
-class DocumentPrepared(Event):
+class DocumentPrepared(DocumentEvent):
     """A background job has read, cut and embedded a document; `rejection` says why it could not."""
 
     topic = "knowledge.prepared.v1"
     max_message_bytes = 16_000_000
 
-    document_id: str
     version: str
     title: str = ""
     source: str = ""
@@ -399,21 +419,16 @@ class DocumentPrepared(Event):
     rejection: str = ""
     submitted_unix_ms: int
 
-    @property
-    def key(self) -> str:
-        return f"{self.tenant_id}/{self.document_id}"
-
     def identity(self) -> str:
         return f"{self.key}|{self.version}|{self.submitted_unix_ms}"
 
 
-class KnowledgeChanged(Event):
+class KnowledgeChanged(DocumentEvent):
     """What became of a document. Compacted: the topic is the catalogue of what is indexed."""
 
     topic = "knowledge.changed.v1"
     compacted = True
 
-    document_id: str
     version: str
     title: str = ""
     source: str = ""
@@ -423,10 +438,6 @@ class KnowledgeChanged(Event):
     chunks: int = 0
     knowledge_version: str = ""  # of the tenant's whole knowledge after this change
     changed_unix_ms: int
-
-    @property
-    def key(self) -> str:
-        return f"{self.tenant_id}/{self.document_id}"
 
     def identity(self) -> str:
         return f"{self.key}|{self.version}|{self.state}|{self.changed_unix_ms}"

@@ -78,18 +78,7 @@ async def safety_check(event: Drafted, deps: None) -> Answered | Escalated:
     if event.hand_over or not sure:
         reason = event.hand_over or "Not sure enough without the full check."
         return event.then(Escalated, reason=reason, rule="understudy.safety", draft=event.text)
-    citations = tuple(
-        Citation(
-            document_id=p.document_id,
-            document_version=p.document_version,
-            passage_id=p.passage_id,
-            title=p.title,
-            source=p.source,
-            snippet=" ".join(p.text.split())[:280],
-            score=p.score,
-        )
-        for p in cited
-    )
+    citations = tuple(Citation.of(passage) for passage in cited)
     return event.then(Answered, citations=citations)
 
 

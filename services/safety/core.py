@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shared.events import BOT, Citation, Drafted, Finding, Passage
+from shared.events import BOT, Citation, Drafted
 from shared.keywords import sensitive_topics
 from shared.policy import Policy
 from shared.screening import Span, injection_rule, is_abusive, rule_spans
@@ -136,25 +136,8 @@ def citations(draft: Drafted) -> tuple[Citation, ...]:
     seen: dict[str, Citation] = {}
     for passage_id in draft.cited:
         passage = by_id[passage_id]
-        seen.setdefault(passage.document_id, _citation(passage))
+        seen.setdefault(passage.document_id, Citation.of(passage))
     return tuple(seen.values())
-
-
-def _citation(passage: Passage) -> Citation:
-    return Citation(
-        document_id=passage.document_id,
-        document_version=passage.document_version,
-        passage_id=passage.passage_id,
-        title=passage.title,
-        source=passage.source,
-        snippet=" ".join(passage.text.split())[:280],
-        score=round(passage.score, 4),
-    )
-
-
-def context_free(findings: Sequence[Finding], context_turns: int) -> bool:
-    """Whether an answer may serve others: nothing personal in the question, nothing before it."""
-    return not findings and context_turns == 0
 
 
 def unsupported_numbers(draft: Drafted) -> frozenset[str]:
