@@ -454,8 +454,6 @@ class HealthReported(Event):
     instance: str
     dependencies: dict[str, bool] = Field(default_factory=dict)  # name → reachable
     handled: int = 0
-    failed: int = 0
-    p95_ms: float = 0.0
     reported_unix_ms: int
 
     @property

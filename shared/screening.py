@@ -65,7 +65,6 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(r"(?i:\bborn (?:on )?|birthday is |dob:? )(\d{1,4}[./-]\d{1,2}[./-]\d{1,4})"),
     ),
 )
-_PLACEHOLDER = re.compile(r"<[A-Z_]+_\d+>")
 
 
 def _luhn(digits: str) -> bool:
@@ -191,8 +190,3 @@ def injection_rule(text: str) -> str:
 def is_abusive(text: str) -> bool:
     """Whether the text insults or threatens a person; anger about a product is not abuse."""
     return bool(_ABUSE.search(text))
-
-
-def has_placeholder(text: str) -> bool:
-    """Whether a screened text stood for personal data."""
-    return bool(_PLACEHOLDER.search(text))

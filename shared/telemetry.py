@@ -153,8 +153,3 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("kafka", "httpx", "httpcore", "presidio-analyzer", "uvicorn.access", "celery"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-
-
-def turn_trace_id(turn_id: str) -> str:
-    """The trace id of a turn, 32 hex digits."""
-    return uuid.UUID(turn_id).hex

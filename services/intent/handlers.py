@@ -6,7 +6,6 @@ from typing import Protocol
 from services.intent import core
 from services.intent.settings import IntentSettings
 from services.intent.templates import SMALL_TALK, SMALL_TALK_DEFAULT, Template
-from shared import metrics
 from shared.boards import PolicyBoard
 from shared.errors import Overloaded, Transient
 from shared.events import Answered, Escalated, Missed, Routed
@@ -38,7 +37,6 @@ async def route(event: Missed, deps: Deps) -> Routed | Answered | Escalated:
     """Answer from a template, hand over, or send the question to the documents."""
     decision = await _decide(event, deps)
     if decision.action == "hand_over":
-        metrics.ESCALATIONS.labels(event.tenant_id, decision.rule).inc()
         return event.then(
             Escalated,
             reason=core.reason_for(decision.intent),
