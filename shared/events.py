@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from shared.markdown import snippet_of
 from shared.policy import Policy
 
 Route = Literal["faq", "knowledge_base", "escalate_human", "chitchat", "out_of_scope"]
@@ -201,7 +202,7 @@ class Citation(BaseModel):
             passage_id=passage.passage_id,
             title=passage.title,
             source=passage.source,
-            snippet=" ".join(passage.text.split())[:SNIPPET_CHARACTERS],
+            snippet=snippet_of(passage.text, SNIPPET_CHARACTERS),
             score=round(passage.score, 4),
         )
 

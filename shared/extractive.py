@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.events import Drafted, Grounded, Passage
+from shared.markdown import sentences_of
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"“(])|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
-_MARKUP = re.compile(r"[*_`#>|]+|\[([^\]]+)\]\([^)]+\)")
-_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _WORD = re.compile(r"[a-z0-9]+")
 _STOP_WORDS = frozenset(
     """
@@ -53,17 +51,6 @@ def stem(word: str) -> str:
 def terms(text: str) -> list[str]:
     """The words of `text` that carry meaning, stemmed, in order."""
     return [stem(word) for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS]
-
-
-def sentences_of(text: str) -> list[str]:
-    """Plain sentences of Markdown text; headings and table rows are not sentences."""
-    found = []
-    for piece in _SENTENCE.split(text):
-        lines = [line for line in piece.splitlines() if not line.lstrip().startswith(("#", "|"))]
-        plain = _BULLET.sub("", _MARKUP.sub(r"\1", " ".join(lines))).strip()
-        if len(plain.split()) >= 3:
-            found.append(" ".join(plain.split()))
-    return found
 
 
 def rank_sentences(question: str, passages: Sequence[Passage]) -> list[Sentence]:

@@ -10,7 +10,7 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-pytest_plugins = ["tests.live_servers"]
+pytest_plugins = ["tests.live_servers", "tests.local_cluster"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,16 +1,21 @@
-"""Headless Chromium, and a page to look at: `SWITCHBOARD_PAGE` or a gateway of the test's own."""
+"""Headless Chromium, and a gateway with neighbours in miniature whose answers a test can foresee.
+
+What the pages do on the real cluster is in `test_cluster_pages.py`.
+"""
 
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.local_cluster import free_block
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -20,60 +25,36 @@ FLAGS = (
 ROOT = Path(__file__).parents[2]
 
 
-class GatewayProcess:
-    """A gateway with neighbours in miniature, that a test may kill and start again."""
-
-    def __init__(self, port: int, var_dir: Path) -> None:
-        self.url = f"http://127.0.0.1:{port}/"
-        self._command = [sys.executable, str(Path(__file__).parent / "serve.py")]
-        self._command += [str(port), str(var_dir)]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen(self._command, env=environment, cwd=ROOT)
-        for _ in range(200):
-            try:
-                with urllib.request.urlopen(self.url + "readyz", timeout=1):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise RuntimeError("the gateway did not come up")
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+@contextmanager
+def gateway_process(port: int, var_dir: Path) -> Iterator[str]:
+    """A running gateway in miniature; its address."""
+    url = f"http://127.0.0.1:{port}/"
+    command = [sys.executable, str(Path(__file__).parent / "serve.py"), str(port), str(var_dir)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    try:
+        _wait_ready(url)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
 
 
-def _two_free_ports() -> int:
-    """A port that is free, and the one after it too."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
+def _wait_ready(url: str) -> None:
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(url + "readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the gateway did not come up")
 
 
 @pytest.fixture(scope="session")
-def gateway_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(_two_free_ports(), tmp_path_factory.mktemp("gateway"))
-    process.start()
-    yield process
-    process.kill()
-
-
-@pytest.fixture(scope="session")
-def base_url(request: pytest.FixtureRequest) -> str:
-    """Where the page is; of a running cluster if `SWITCHBOARD_PAGE` names one."""
-    if given := os.environ.get("SWITCHBOARD_PAGE"):
-        return given
-    process: GatewayProcess = request.getfixturevalue("gateway_process")
-    return process.url
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the page is."""
+    with gateway_process(free_block(2), tmp_path_factory.mktemp("gateway")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

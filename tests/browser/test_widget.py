@@ -1,12 +1,9 @@
 """The page as a customer meets it, in headless Chromium."""
 
-import os
 import re
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-
-from tests.browser.conftest import GatewayProcess
 
 pytestmark = pytest.mark.browser
 
@@ -138,19 +135,3 @@ def _contrast(one: str, two: str) -> float:
 
     lighter, darker = sorted((luminance(one), luminance(two)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
-
-
-def test_a_killed_gateway_comes_back_to_the_same_chat(
-    page: Page, request: pytest.FixtureRequest
-) -> None:
-    if os.environ.get("SWITCHBOARD_PAGE"):
-        pytest.skip("the gateway is not ours to kill")
-    process: GatewayProcess = request.getfixturevalue("gateway_process")
-    ask(page, "Before the crash")
-    expect(page.locator("article.bot").last).to_contain_text("Before the crash")
-    process.kill()
-    expect(page.get_by_text("Connection lost")).to_be_visible()
-    ask(page, "After the crash")
-    process.start()
-    expect(page.locator("article.bot").last).to_contain_text("After the crash", timeout=30_000)
-    expect(page.locator("article.you")).to_have_count(2)

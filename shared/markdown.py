@@ -1,0 +1,26 @@
+"""Markdown as a reader hears it: plain sentences, and the first words of a passage."""
+
+import re
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"“(])|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
+_MARKUP = re.compile(r"[*_`#>|]+|\[([^\]]+)\]\([^)]+\)")
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
+
+
+def sentences_of(text: str) -> list[str]:
+    """Plain sentences of Markdown text; headings and table rows are not sentences."""
+    found = []
+    for piece in _SENTENCE.split(text):
+        lines = [line for line in piece.splitlines() if not line.lstrip().startswith(("#", "|"))]
+        plain = _BULLET.sub("", _MARKUP.sub(r"\1", " ".join(lines))).strip()
+        if len(plain.split()) >= 3:
+            found.append(" ".join(plain.split()))
+    return found
+
+
+def snippet_of(text: str, characters: int) -> str:
+    """The first words of Markdown text without its markup, cut between words at `characters`."""
+    plain = " ".join(sentences_of(text)) or " ".join(_MARKUP.sub(r"\1", text).split())
+    if len(plain) <= characters:
+        return plain
+    return plain[: characters - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
