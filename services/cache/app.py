@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from services.cache import handlers
 from services.cache.adapters import AnswerStore, Freshness, MemoryAnswerStore, RedisAnswerStore
 from services.cache.settings import CacheSettings
+from services.cache.verifier import BoundedVerifier, open_verifier
 from shared.embeddings import open_embedder
 from shared.embeddings.bounded import BoundedEmbedder
 from shared.kv.redis import RedisKeyValue
@@ -33,10 +34,16 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
         queue=settings.embed_queue,
     )
     await embedder.embed("warm up")
+    verifier = BoundedVerifier(
+        open_verifier(settings.model_dir),
+        timeout_s=settings.verify_timeout_s,
+        queue=settings.verify_queue,
+    )
     deps = handlers.Deps(
         settings=settings,
         store=await _open_store(runtime, settings),
         embedder=embedder,
+        verifier=verifier,
         policy=runtime.policy,
         clock=runtime.clock,
     )
@@ -44,3 +51,4 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
         yield Service("cache", deps, handlers=handlers.HANDLERS, probes={"kv": runtime.kv.ping})
     finally:
         embedder.close()
+        verifier.close()

@@ -115,9 +115,14 @@ def names(text: str) -> frozenset[str]:
     )
 
 
+def differs(asked: str, remembered: str) -> bool:
+    """Whether the two surely want different answers, whatever a classifier says."""
+    return numbers(asked) != numbers(remembered) or is_negated(asked) != is_negated(remembered)
+
+
 def same_answer(asked: str, remembered: str) -> bool:
     """Whether the answer to `remembered` surely serves `asked`. When in doubt: no."""
-    if numbers(asked) != numbers(remembered) or is_negated(asked) != is_negated(remembered):
+    if differs(asked, remembered):
         return False
     if decisive_words(asked) != decisive_words(remembered):
         return False

@@ -1,16 +1,23 @@
 """Look up, remember, forget."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from services.cache import core
-from services.cache.adapters import AnswerStore, Remembered, Scope
+from services.cache.adapters import AnswerStore, Candidate, Remembered, Scope
 from services.cache.settings import CacheSettings
 from shared import metrics
 from shared.boards import PolicyBoard
 from shared.clock import Clock
 from shared.errors import Overloaded, Transient, Unavailable
 from shared.events import Answered, KnowledgeChanged, Missed, Screened
+
+
+class QuestionVerifier(Protocol):
+    """Says how likely one answer serves two questions, in a bounded executor."""
+
+    async def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]: ...
 
 
 class QuestionEmbedder(Protocol):
@@ -26,6 +33,7 @@ class Deps:
     settings: CacheSettings
     store: AnswerStore
     embedder: QuestionEmbedder
+    verifier: QuestionVerifier
     policy: PolicyBoard
     clock: Clock
 
@@ -39,24 +47,30 @@ async def lookup(event: Screened, deps: Deps) -> Answered | Missed:
             return _hit(event, found, 1.0, deps)
         embedding = await _embed(event.text, deps)
         if usable and embedding is not None:
-            for similarity, candidate in await deps.store.nearest(
-                Scope.of(event), embedding, deps.settings.candidates
-            ):
-                if _serves(event, candidate, similarity, deps):
-                    return _hit(event, candidate, similarity, deps)
+            near = await deps.store.nearest(Scope.of(event), embedding, deps.settings.candidates)
+            if (confirmed := await _confirmed(event, near, deps)) is not None:
+                return _hit(event, confirmed[1], confirmed[0], deps)
     except Unavailable:
         usable, embedding = False, await _embed(event.text, deps)
     metrics.CACHE.labels(event.tenant_id, "miss" if usable else "skipped").inc()
     return event.then(Missed, embedding=embedding)
 
 
-def _serves(event: Screened, candidate: Remembered, similarity: float, deps: Deps) -> bool:
-    if similarity < deps.settings.min_similarity or not _is_current(candidate, deps):
-        return False
-    if core.same_answer(event.text, candidate.question):
-        return True
+async def _confirmed(event: Screened, near: Sequence[Candidate], deps: Deps) -> Candidate | None:
+    """The candidate whose answer most probably serves the question, if one does."""
+    least = deps.settings.min_similarity
+    current = [(cosine, c) for cosine, c in near if cosine >= least and _is_current(c, deps)]
+    if not current:
+        return None
+    try:
+        chances = await deps.verifier.probabilities(event.text, [c.question for _, c in current])
+    except (Overloaded, Transient):
+        return None  # unconfirmed is not good enough
+    best = max(range(len(current)), key=chances.__getitem__)
+    if chances[best] >= deps.settings.min_probability:
+        return current[best]
     metrics.CACHE.labels(event.tenant_id, "rejected").inc()
-    return False
+    return None
 
 
 def _is_current(entry: Remembered, deps: Deps) -> bool:

@@ -1,5 +1,7 @@
 """Knobs of the cache."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -20,6 +22,15 @@ class CacheSettings(Section):
         0.80, ge=0, le=1, description="cosine from which a neighbour is a candidate at all"
     )
     candidates: int = Field(5, ge=1, le=50, description="neighbours the second check looks at")
+    model_dir: Path | None = Field(
+        Path("services/cache/model"),
+        description="folder of the pair classifier that confirms candidates; empty: rules alone",
+    )
+    min_probability: float = Field(
+        0.9, ge=0, le=1, description="chance, by the classifier, from which an answer is reused"
+    )
+    verify_timeout_s: float = Field(0.5, gt=0, description="for the candidates of one question")
+    verify_queue: int = Field(128, ge=1, description="questions waiting; more: not looked up")
     max_entries: int = Field(100_000, ge=1, description="per tenant, locale, knowledge version")
     embed_timeout_s: float = Field(1.0, gt=0, description="for one question")
     embed_queue: int = Field(128, ge=1, description="questions waiting; more is Overloaded")

@@ -1,0 +1,121 @@
+"""The second check: does one answer serve both questions?
+
+`PairVerifier` asks a pair classifier, after hard rules that no probability overrules;
+`RulesVerifier` is for installations without the model: strict, so that it seldom says yes.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from services.cache import core
+from shared.embeddings.onnx import length_sorted_batches, open_session, padded
+from shared.embeddings.wordpiece import minilm_tokenizer
+from shared.errors import ConfigurationError
+from shared.executor import BoundedExecutor
+
+QUESTION_TOKENS = 48  # of one question, as in training; the rest is cut
+
+
+class Verifier(Protocol):
+    """Compares questions. Thread-safe, synchronous."""
+
+    def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
+        """How likely one answer serves `question` and each candidate, 0–1, in the order given."""
+        ...
+
+
+class RulesVerifier:
+    """1 where the rules are sure that both ask the same, else 0."""
+
+    def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
+        return [float(core.same_answer(question, candidate)) for candidate in candidates]
+
+
+class PairVerifier:
+    """The pair classifier on onnxruntime, calibrated; 0 where a hard rule forbids.
+
+    Both orders of a pair are scored and averaged where `both_orders` says so in `config.json`.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        self._session = open_session(folder / "model.onnx", threads)
+        config = _read_config(folder / "config.json")
+        self._scale, self._shift = float(config["scale"]), float(config["shift"])
+        self._both_orders = bool(config["both_orders"])
+        self._tokenizer = minilm_tokenizer()
+        self._tokenizer.enable_truncation(2 * QUESTION_TOKENS + 3, strategy="longest_first")
+
+    def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
+        open_ = [n for n, text in enumerate(candidates) if not core.differs(question, text)]
+        logits = self.logits([(question, candidates[n]) for n in open_])
+        chances = 1 / (1 + np.exp(-(self._scale * logits + self._shift)))
+        found = [0.0] * len(candidates)
+        for n, chance in zip(open_, chances, strict=True):
+            found[n] = float(chance)
+        return found
+
+    def logits(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        """The classifier's own scores, without rules and calibration: [n]."""
+        scores = self._one_order(pairs)
+        if self._both_orders:
+            scores += self._one_order([(b, a) for a, b in pairs])
+            scores /= 2
+        return scores
+
+    def _one_order(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        out = np.zeros(len(pairs), np.float32)
+        for rows, encodings in _batches(self._tokenizer, pairs):
+            out[rows] = np.asarray(self._session.run(None, padded(encodings))[0]).reshape(-1)
+        return out
+
+
+def _batches(
+    tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]
+) -> Iterator[tuple[list[int], list[Encoding]]]:
+    if not pairs:
+        return
+    encodings = tokenizer.encode_batch(list(pairs))
+    for rows in length_sorted_batches([len(encoding.ids) for encoding in encodings]):
+        yield rows, [encodings[row] for row in rows]
+
+
+def _read_config(path: Path) -> dict[str, float]:
+    try:
+        config: dict[str, float] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: needed beside the cache's model.onnx: {error}") from None
+    if missing := {"scale", "shift", "both_orders"} - config.keys():
+        raise ConfigurationError(f"{path}: lacks {', '.join(sorted(missing))}")
+    return config
+
+
+def open_verifier(folder: Path | None, *, threads: int = 1) -> Verifier:
+    """The classifier in `folder` (`model.onnx`, `config.json`); the rules alone without one.
+
+    Raises:
+        ConfigurationError: the model in the folder cannot be read.
+    """
+    if folder is None or not (folder / "model.onnx").is_file():
+        return RulesVerifier()
+    return PairVerifier(folder, threads=threads)
+
+
+class BoundedVerifier:
+    """Verifies off the event loop: bounded and timed."""
+
+    def __init__(self, verifier: Verifier, *, timeout_s: float, queue: int) -> None:
+        self._verifier = verifier
+        self._executor = BoundedExecutor("verifier", queue=queue, timeout_s=timeout_s)
+
+    async def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
+        """As `Verifier`. Raises Overloaded (queue full), Transient (too slow)."""
+        return await self._executor.run(self._verifier.probabilities, question, candidates)
+
+    def close(self) -> None:
+        self._executor.close()
