@@ -5,12 +5,13 @@ PYTHON ?= python3
 PY := .venv/bin/python
 LOCAL := $(PY) -m infra.local
 S ?=
+V ?=
 TURN ?= last
 DATA ?=
 ALL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart status logs chat trace test lint format bench bench-bus bench-turns \
+.PHONY: help up down restart status logs chat trace test lint format bench bench-bus bench-turns bench-kills \
 	bench-retrieval train-intent up-docker down-docker requirements docs doctor clean env env-test
 
 help: ## show this list
@@ -67,6 +68,9 @@ bench-bus: env ## hop latency and throughput of the bus variants, side by side
 
 bench-turns: env ## 200 cached and 200 uncached turns against the running system (needs `make up`)
 	@$(PY) -m infra.local.bench_turns
+
+bench-kills: env ## kill each part under a stream of questions (needs `make up`); V="cache kafka" picks
+	@$(PY) -m infra.local.bench_kills $(V)
 
 bench-retrieval: env ## quality and time of each retrieval variant on the sample shop
 	@$(PY) -m services.cli eval retrieval --kb infra/sample_shop/articles --queries infra/sample_shop/queries.jsonl

@@ -455,6 +455,7 @@ class HealthReported(Event):
     instance: str
     dependencies: dict[str, bool] = Field(default_factory=dict)  # name → reachable
     handled: int = 0
+    address: str = ""  # host:port that refuses connections once the process is dead
     reported_unix_ms: int
 
     @property

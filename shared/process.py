@@ -20,9 +20,10 @@ from shared.bus.port import Bus, TopicSpec
 from shared.clock import SystemClock
 from shared.codec import EVENT_BY_TOPIC
 from shared.events import dead_letter_topic
+from shared.identity import port_of
 from shared.kv import open_kv
 from shared.runner import Host, Runtime
-from shared.service import NAMES, Service
+from shared.service import Service
 from shared.settings import Settings
 from shared.telemetry import configure_logging
 from shared.web import install_health, install_problems
@@ -55,11 +56,6 @@ def topic_specs() -> list[TopicSpec]:
             )
         )
     return specs
-
-
-def port_of(service: str, settings: Settings) -> int:
-    """Services listen on consecutive ports, in the order a turn meets them."""
-    return settings.base_port + NAMES.index(service) if settings.base_port else 0
 
 
 @asynccontextmanager

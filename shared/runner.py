@@ -16,11 +16,13 @@ from shared.boards import PolicyBoard, StopBoard
 from shared.bus.port import Bus, Message, Subscription, TopicSpec
 from shared.chain import Chain, ChainDeps
 from shared.clock import Clock
+from shared.errors import Unavailable
 from shared.events import Event, HealthReported, PolicyChanged, TurnStopped
+from shared.identity import address_of, instance_name, is_successor, port_of
 from shared.kv.port import KeyValue
 from shared.publisher import Publisher
 from shared.service import HandlerFunction, Service, contract_of
-from shared.settings import Settings, instance_name
+from shared.settings import Settings
 from shared.telemetry import Tracer
 from shared.vault import Cipher
 
@@ -66,7 +68,7 @@ class Runtime:
             tracer=Tracer(service, settings.var_dir / "traces" if durable else None),
             cipher=Cipher(settings.secret_key.get_secret_value()),
             publisher=Publisher(bus, policy, service),
-            instance=instance_name(service),
+            instance=instance_name(service, port_of(service, settings)),
         )
 
     def chain_deps(self, service: str | None = None) -> ChainDeps:
@@ -96,10 +98,24 @@ class Worker:
 
     async def start(self) -> None:
         """Join the groups; returns once fetching has begun."""
+        await self.join()
+        await asyncio.gather(*(s.positioned(READY_TIMEOUT_S) for s in self._subscriptions))
+
+    async def join(self) -> None:
+        """Join the groups; fetching begins in the background."""
+        if self._service.handlers:
+            await self._evict_predecessor(self._service.name)
         self._read(self._service.handlers, self._service.name, "earliest")
         self._read(self._service.broadcast, None, "latest")
         self._read(self._service.replayed, None, "earliest")
-        await asyncio.gather(*(s.positioned(READY_TIMEOUT_S) for s in self._subscriptions))
+
+    async def _evict_predecessor(self, group: str) -> None:
+        """What was killed in our place would keep its partitions until its session ends."""
+        bus, instance = self._runtime.bus, self._runtime.instance
+        with suppress(Unavailable):  # then they wait for that
+            found = await bus.members(group)
+            if dead := [name for name in found if is_successor(instance, name)]:
+                await bus.evict(group, dead)
 
     def _read(self, functions: Sequence[HandlerFunction], group: str | None, start: str) -> None:
         if not functions:
@@ -115,6 +131,7 @@ class Worker:
             group,
             start="earliest" if start == "earliest" else "latest",
             max_in_flight=self._service.max_in_flight,
+            member=self._runtime.instance,
         )
         self._subscriptions.append(subscription)
         self._readers.append(asyncio.create_task(self._consume(subscription, chains)))
@@ -250,12 +267,15 @@ class Host:
         return dict(await asyncio.gather(*map(ask, self.service.probes)))
 
     def _health(self) -> Event:
+        settings = self.runtime.settings
+        port = port_of(self.service.name, settings)
         return HealthReported(
             tenant_id="-",
             service=self.service.name,
             instance=self.runtime.instance,
             dependencies=self.dependencies,
             handled=self.worker.handled,
+            address=address_of(port, settings.bind_host),
             reported_unix_ms=self.runtime.clock.unix_ms(),
         )
 

@@ -4,8 +4,6 @@ One URL picks a variant and nothing else does. Secrets are `SecretStr`, masked w
 `.env.example` lists every setting of every service; a test keeps it complete.
 """
 
-import os
-import socket
 from pathlib import Path
 from typing import TypeVar
 
@@ -78,8 +76,3 @@ def _explain(section: type[Section], item: object) -> str:
     value = "***" if secret else repr(details["input"])
     hint = f" ({field.description})" if field is not None and field.description else ""
     return f"{name.upper()}={value}: {details['msg']}{hint}"
-
-
-def instance_name(service: str) -> str:
-    """A name for this process that no other process has at the same time."""
-    return f"{service}-{socket.gethostname()}-{os.getpid()}"

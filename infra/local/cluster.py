@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.local.settings import LocalSettings
 from shared.errors import ConfigurationError
-from shared.process import port_of
+from shared.identity import port_of
 from shared.service import NAMES
 from shared.settings import Settings, load
 

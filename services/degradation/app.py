@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.degradation import api, core, handlers
+from services.degradation.adapters import BusGroups, TcpDoors
 from services.degradation.settings import DegradationSettings
 from services.degradation.understudies import UnderstudyWorkers
 from shared.errors import ConfigurationError
@@ -26,16 +27,21 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     watch = handlers.Watch(
         core.State(started_s=runtime.clock.monotonic_s()), forced_mode=settings.forced_mode
     )
-    deps = handlers.Deps(settings, watch, understudies, runtime.policy, runtime.clock)
+    deps = handlers.Deps(
+        settings=settings,
+        watch=watch,
+        understudies=understudies,
+        doors=TcpDoors(),
+        groups=BusGroups(runtime.bus),
+        policy=runtime.policy,
+        clock=runtime.clock,
+    )
     keys = KeyRing.open(runtime.settings)
-
-    async def stop() -> None:
-        await understudies.cover(frozenset())
 
     yield Service(
         "degradation",
         deps,
         handlers=handlers.HANDLERS,
         api=api.build_api(deps, keys),
-        stop=stop,
+        stop=understudies.close,
     )

@@ -9,6 +9,7 @@ together, each knob at its more careful setting; its name is the row furthest do
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 
+from shared.identity import is_successor
 from shared.policy import Policy
 
 EXTRACTIVE_ONLY = ("extractive",)
@@ -41,6 +42,7 @@ MODE_FOR: Mapping[str, str] = {
     "dependency:llm": "extractive",
 }
 BYPASSABLE = frozenset({"cache", "intent", "retrieval", "generation"})
+FORGET_S = 600.0  # an instance that never came back no longer counts
 COVERED = BYPASSABLE | {"safety"}  # safety has an understudy, but nobody steps past it
 
 
@@ -51,6 +53,7 @@ class Report:
     service: str
     dependencies: Mapping[str, bool]
     at_s: float
+    address: str = ""  # host:port to knock at when it falls silent
 
 
 @dataclass(frozen=True)
@@ -62,21 +65,61 @@ class State:
     since_s: Mapping[str, float] = field(default_factory=dict)  # trouble → when it was first seen
     until_s: Mapping[str, float] = field(default_factory=dict)  # active → when it was last seen
     active: Set[str] = frozenset()
+    dead: Set[str] = frozenset()  # instances that are dead for certain, not merely silent
 
 
 def heard(state: State, instance: str, report: Report) -> State:
-    """The state after one health report."""
-    return replace(state, reports={**state.reports, instance: report})
+    """The state after one health report; whoever had its place before is dead."""
+    kept = {
+        name: older
+        for name, older in state.reports.items()
+        if older.service != report.service
+        or (name not in state.dead and report.at_s - older.at_s < FORGET_S)
+    }
+    replaced = {name for name in kept if is_successor(instance, name)}
+    dead = (state.dead & kept.keys() | replaced) - {instance}
+    return replace(state, reports={**kept, instance: report}, dead=dead)
+
+
+def in_doubt(state: State, now_s: float, doubt_s: float) -> Mapping[str, str]:
+    """Instances that have been silent for a moment → the address that tells if they live."""
+    return {
+        name: report.address
+        for name, report in state.reports.items()
+        if report.address and name not in state.dead and now_s - report.at_s > doubt_s
+    }
+
+
+def pronounced_dead(state: State, instances: Set[str]) -> State:
+    """The state once instances are known to be dead, unless they spoke meanwhile."""
+    return replace(state, dead=state.dead | (instances & state.reports.keys()))
+
+
+def departed(state: State, now_s: float, silent_s: float) -> Mapping[str, str]:
+    """Instances that hold partitions and do not work → their service.
+
+    Silence alone must have lasted: after an outage of the broker everybody has been silent.
+    """
+    return {
+        name: report.service
+        for name, report in state.reports.items()
+        if name in state.dead
+        or (now_s - report.at_s > silent_s and f"service:{report.service}" in state.active)
+    }
 
 
 def troubles(state: State, now_s: float, silent_s: float, grace_s: float) -> frozenset[str]:
     """What is wrong at this moment, before any hysteresis."""
-    alive = {r.service for r in state.reports.values() if now_s - r.at_s <= silent_s}
+    fresh = [
+        report
+        for name, report in state.reports.items()
+        if name not in state.dead and now_s - report.at_s <= silent_s
+    ]
+    alive = {report.service for report in fresh}
     known = {r.service for r in state.reports.values()}
     if now_s - state.started_s > grace_s:
         known |= COVERED
     found = {f"service:{name}" for name in known - alive}
-    fresh = [r for r in state.reports.values() if now_s - r.at_s <= silent_s]
     answers: dict[str, list[bool]] = {}
     for report in fresh:
         for name, reachable in report.dependencies.items():
@@ -89,13 +132,20 @@ def troubles(state: State, now_s: float, silent_s: float, grace_s: float) -> fro
     return frozenset(found)
 
 
+def certain(state: State, found: Set[str]) -> frozenset[str]:
+    """The troubles that need not last to be believed: every instance is dead for certain."""
+    living = {r.service for name, r in state.reports.items() if name not in state.dead}
+    reported = {r.service for r in state.reports.values()}
+    return frozenset(found & {f"service:{name}" for name in reported - living})
+
+
 def next_state(
     state: State, found: Set[str], now_s: float, down_after_s: float, up_after_s: float
 ) -> State:
     """Hysteresis: quick to believe a trouble, slower to believe that it is over."""
     since = {t: state.since_s.get(t, now_s) for t in found}
     until = {t: now_s if t in found else state.until_s.get(t, now_s) for t in state.active}
-    begun = {t for t, at in since.items() if now_s - at >= down_after_s}
+    begun = {t for t, at in since.items() if now_s - at >= down_after_s} | certain(state, found)
     lasting = {t for t in state.active if t in found or now_s - until[t] < up_after_s}
     active = frozenset(begun | lasting)
     until = {t: until.get(t, now_s) for t in active}

@@ -13,6 +13,9 @@ class DegradationSettings(Section):
         env_prefix="DEGRADATION_", env_file=".env", extra="ignore", frozen=True
     )
 
+    doubt_s: float = Field(
+        0.6, gt=0, description="silent for so long: see whether its port refuses connections"
+    )
     silent_s: float = Field(3.0, gt=0, description="a service without a report for so long is dead")
     down_after_s: float = Field(1.0, ge=0, description="a trouble must last so long to count")
     up_after_s: float = Field(5.0, ge=0, description="a recovery must last so long to count")

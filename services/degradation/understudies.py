@@ -4,6 +4,7 @@ For optional services they are the pure bypasses of `shared/understudies.py`. Fo
 screen by rules alone, stricter and simpler, and a check that lets only quotes from documents out.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,8 +95,8 @@ UNDERSTUDIES: dict[str, tuple[HandlerFunction, ...]] = {
 class Cover(Protocol):
     """Whoever keeps understudies running."""
 
-    async def cover(self, services: frozenset[str]) -> None:
-        """Stand in for exactly these services from now on."""
+    def cover(self, services: frozenset[str]) -> None:
+        """Stand in for exactly these services from now on; coming and going takes a moment."""
         ...
 
 
@@ -106,12 +107,24 @@ class UnderstudyWorkers:
     runtime: Runtime
 
     def __post_init__(self) -> None:
-        self._workers: dict[str, Worker] = {}
+        self._standing_in: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
 
-    async def cover(self, services: frozenset[str]) -> None:
-        for name in self._workers.keys() - services:
-            await self._workers.pop(name).stop()
-        for name in services - self._workers.keys():
+    def cover(self, services: frozenset[str]) -> None:
+        for name in self._standing_in.keys() - services:
+            task = asyncio.create_task(_leave(*self._standing_in.pop(name)))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+        for name in services - self._standing_in.keys():
             worker = Worker(Service(name, None, handlers=UNDERSTUDIES[name]), self.runtime)
-            self._workers[name] = worker
-            await worker.start()
+            self._standing_in[name] = worker, asyncio.create_task(worker.join())
+
+    async def close(self) -> None:
+        """Stand in for nobody."""
+        self.cover(frozenset())
+        await asyncio.gather(*self._leaving)
+
+
+async def _leave(worker: Worker, joining: asyncio.Task[None]) -> None:
+    await asyncio.wait([joining])
+    await worker.stop()

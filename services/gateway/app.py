@@ -28,9 +28,9 @@ from services.gateway.rooms import Rooms
 from services.gateway.settings import GatewaySettings
 from services.gateway.turns import TurnDeps, Turns
 from shared.answers import KeyValueExactAnswers
+from shared.identity import port_of
 from shared.keys import KeyRing
 from shared.kv.port import KeyValue
-from shared.process import port_of
 from shared.runner import Runtime
 from shared.service import Service
 from shared.settings import load

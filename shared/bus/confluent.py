@@ -6,13 +6,18 @@ Partitions of keys are the same as kafka-python's (murmur2), so both clients can
 import asyncio
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from shared.bus.confluent_source import ConfluentSource
-from shared.bus.kafka import DELIVERY_TIMEOUT_MS, MAX_REQUEST_BYTES, SESSION_TIMEOUT_S
+from shared.bus.kafka import (
+    DELIVERY_TIMEOUT_MS,
+    HEARTBEAT_MS,
+    MAX_REQUEST_BYTES,
+    SESSION_TIMEOUT_S,
+)
 from shared.bus.kafka_admin import KafkaAdmin
 from shared.bus.port import Outgoing, Subscription, TopicSpec
 from shared.bus.receipts import MAX_BUFFERED, Receipt, SendBuffer
@@ -118,10 +123,12 @@ class ConfluentBus:
         *,
         start: Literal["earliest", "latest"] = "earliest",
         max_in_flight: int = 64,
+        member: str = "",
     ) -> Subscription:
         """Join a group, in the background; `positioned` tells when."""
         settings = {
             **self._client,
+            **({"client.id": member} if member else {}),
             # librdkafka wants a name even from a reader that never joins nor commits.
             "group.id": group or f"reader-{uuid.uuid4()}",
             "auto.offset.reset": start,
@@ -129,7 +136,7 @@ class ConfluentBus:
             "enable.auto.offset.store": False,
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": self._session_timeout_ms,
-            "heartbeat.interval.ms": self._session_timeout_ms // 4,
+            "heartbeat.interval.ms": HEARTBEAT_MS,
             "max.poll.interval.ms": int(self._max_poll_interval_s * 1000),
             "fetch.queue.backoff.ms": 5,
             "fetch.message.max.bytes": MAX_REQUEST_BYTES,
@@ -152,6 +159,14 @@ class ConfluentBus:
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Messages behind, per topic."""
         return await self._admin.lag(group, topics)
+
+    async def members(self, group: str) -> Sequence[str]:
+        """Names of a group's members."""
+        return await self._admin.members(group)
+
+    async def evict(self, group: str, members: Collection[str]) -> None:
+        """Have members leave."""
+        await self._admin.evict(group, members)
 
     async def ping(self, timeout_s: float = 1.0) -> bool:
         """Whether the broker answers."""

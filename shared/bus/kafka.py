@@ -6,7 +6,7 @@ its own thread does the rest and settles the receipt. Each subscription polls in
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Literal
@@ -32,9 +32,10 @@ MAX_REQUEST_BYTES = 32_000_000  # the largest topic's messages, encrypted as a d
 # kafka-python goes on trying this long; `publish` gives up at its own timeout. Longer than the
 # restart of a broker, so that a patient caller loses nothing to one.
 DELIVERY_TIMEOUT_MS = 30_000
-# How long a killed process keeps its partitions. Less would be quicker, but on two cores under
-# load heartbeats come seconds late, and then a living member loses its partitions.
+# How long a killed process keeps its partitions if nobody evicts it. Less would be quicker, but on
+# two cores under load heartbeats come seconds late, and then a living member loses its partitions.
 SESSION_TIMEOUT_S = 10.0
+HEARTBEAT_MS = 1_000  # also how soon a member hears that partitions are dealt anew
 RECONNECT = {"reconnect_backoff_ms": 50, "reconnect_backoff_max_ms": 500}
 
 
@@ -140,11 +141,12 @@ class KafkaBus:
         *,
         start: Literal["earliest", "latest"] = "earliest",
         max_in_flight: int = 64,
+        member: str = "",
     ) -> Subscription:
         """Join a group, in the background; `positioned` tells when."""
 
         def open_consumer() -> Any:
-            return self._open_consumer(group, start)
+            return self._open_consumer(group, start, member)
 
         source = KafkaSource(open_consumer, topics, group)
         subscription = ThreadedSubscription(
@@ -153,17 +155,17 @@ class KafkaBus:
         self._subscriptions.append(subscription)
         return subscription
 
-    def _open_consumer(self, group: str | None, start: str) -> Any:
+    def _open_consumer(self, group: str | None, start: str, member: str) -> Any:
         return KafkaConsumer(
             bootstrap_servers=self._servers,
-            client_id=self._client_id,
+            client_id=member or self._client_id,
             group_id=group,
             auto_offset_reset=start,
             enable_auto_commit=False,
             # Members keep what they have when another joins, and what they are working on with it.
             partition_assignment_strategy=[CooperativeStickyAssignor],
             session_timeout_ms=self._session_timeout_ms,
-            heartbeat_interval_ms=self._session_timeout_ms // 4,
+            heartbeat_interval_ms=HEARTBEAT_MS,
             max_poll_interval_ms=int(self._max_poll_interval_s * 1000),
             bootstrap_timeout_ms=2_000,
             request_timeout_ms=15_000,
@@ -186,6 +188,14 @@ class KafkaBus:
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Messages behind, per topic."""
         return await self._admin.lag(group, topics)
+
+    async def members(self, group: str) -> Sequence[str]:
+        """Names of a group's members."""
+        return await self._admin.members(group)
+
+    async def evict(self, group: str, members: Collection[str]) -> None:
+        """Have members leave."""
+        await self._admin.evict(group, members)
 
     async def ping(self, timeout_s: float = 1.0) -> bool:
         """Whether the broker answers."""

@@ -6,13 +6,13 @@ ten milliseconds, and `ping` is called every second.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import NewTopic, OffsetSpec
+from kafka.admin import MemberToRemove, NewTopic, OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from shared.bus.port import TopicSpec
@@ -24,6 +24,7 @@ HOUR_MS = 3_600_000
 BOOTSTRAP_TIMEOUT_MS = 2_000
 REQUEST_TIMEOUT_MS = 5_000
 LAG_TIMEOUT_S = 10.0
+GROUP_TIMEOUT_S = 3.0
 RETRY_S = 0.3
 # Kafka deletes closed segments only. Without this a quiet topic would keep its raw text for a week.
 SEGMENTS_PER_RETENTION = 4
@@ -53,6 +54,15 @@ class KafkaAdmin:
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Messages behind, per topic."""
         return await self._ask(lambda client: _lag(client, group, topics), LAG_TIMEOUT_S)
+
+    async def members(self, group: str) -> Sequence[str]:
+        """Client ids of a group's members."""
+        found = await self._ask(lambda client: _members(client, group), GROUP_TIMEOUT_S)
+        return [name for name, _ in found]
+
+    async def evict(self, group: str, members: Collection[str]) -> None:
+        """Leave the group on behalf of members, as the broker knows them now."""
+        await self._ask(lambda client: _evict(client, group, members), GROUP_TIMEOUT_S)
 
     async def ping(self, timeout_s: float) -> bool:
         """Whether the broker answers within `timeout_s`."""
@@ -116,6 +126,22 @@ def _new_topic(spec: TopicSpec) -> NewTopic:
         replication_factor=-1,  # the broker's default: 1 here, 3 on a cluster
         topic_configs=configs,
     )
+
+
+def _members(client: Any, group: str) -> list[tuple[str, str]]:
+    """(client id, member id) of each member."""
+    described = client.describe_groups([group])[group]
+    return [(each["client_id"], each["member_id"]) for each in described["members"]]
+
+
+def _evict(client: Any, group: str, names: Collection[str]) -> None:
+    leaving = [
+        MemberToRemove(member_id=member_id, reason="its process is dead")
+        for name, member_id in _members(client, group)
+        if name in names
+    ]
+    if leaving:
+        client.remove_group_members(group, leaving)
 
 
 def _lag(client: Any, group: str, topics: Sequence[str]) -> dict[str, int]:

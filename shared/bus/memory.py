@@ -5,7 +5,7 @@ disk: what it holds is gone with the process. One event loop only.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Literal
 
 from shared.bus.memory_group import MemoryGroup, MemorySubscription
@@ -50,12 +50,13 @@ class MemoryBus:
         *,
         start: Literal["earliest", "latest"] = "earliest",
         max_in_flight: int = 64,
+        member: str = "",
     ) -> Subscription:
         """Join a group; it rebalances at once."""
         for topic in topics:
             self._topic(topic)
         membership = self._membership(group)
-        subscription = MemorySubscription(membership, topics, start, max_in_flight)
+        subscription = MemorySubscription(membership, topics, start, max_in_flight, member)
         membership.join(subscription)
         return subscription
 
@@ -74,6 +75,15 @@ class MemoryBus:
             )
             for name in topics
         }
+
+    async def members(self, group: str) -> Sequence[str]:
+        """Names of a group's members."""
+        return [each.name for each in self._groups[group].members] if group in self._groups else []
+
+    async def evict(self, group: str, members: Collection[str]) -> None:
+        """Have members leave; nobody is dead in here, so they soon join again, as on Kafka."""
+        if group in self._groups:
+            self._groups[group].evict(frozenset(members))
 
     async def ping(self, timeout_s: float = 1.0) -> bool:
         """Whether the bus is open."""

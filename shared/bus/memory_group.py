@@ -1,12 +1,14 @@
 """Groups of the memory variant: who reads which partition, and how far each is done."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from typing import Literal
 
 from shared.bus.memory_log import PartitionLog, TopicLog
 from shared.bus.port import Message
 from shared.bus.progress import Lane, Ledger
+
+REJOIN_S = 0.05  # what a heartbeat is on Kafka: when an evicted member hears of it
 
 Start = Literal["earliest", "latest"]
 
@@ -34,6 +36,12 @@ class MemoryGroup:
         if member in self.members:
             self.members.remove(member)
             self._rebalance()
+
+    def evict(self, names: Collection[str]) -> None:
+        """Members are put out; the living among them, here all, join again in a moment."""
+        for member in [each for each in self.members if each.name in names]:
+            self.leave(member)
+            asyncio.get_running_loop().call_later(REJOIN_S, member.rejoin)
 
     def wake(self, topics: set[str]) -> None:
         """Something arrived on these topics."""
@@ -70,8 +78,14 @@ class MemorySubscription:
     """A member of a `MemoryGroup`."""
 
     def __init__(
-        self, group: MemoryGroup, topics: Sequence[str], start: Start, max_in_flight: int
+        self,
+        group: MemoryGroup,
+        topics: Sequence[str],
+        start: Start,
+        max_in_flight: int,
+        name: str = "",
     ) -> None:
+        self.name = name
         self.topics = frozenset(topics)
         self.start = start
         self._group = group
@@ -108,6 +122,11 @@ class MemorySubscription:
         self._closed = True
         self._group.leave(self)
         self.wake()
+
+    def rejoin(self) -> None:
+        """Come back after an eviction, unless closed meanwhile."""
+        if not self._closed:
+            self._group.join(self)
 
     def assign(self, lane: Lane, position: int) -> None:
         """A partition comes to this member."""

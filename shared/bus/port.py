@@ -5,7 +5,7 @@ only for what was `done`, and no loss while the broker is away and comes back. T
 not kinder than Kafka: it redelivers, keeps bad bytes, and its queues are bounded.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -86,10 +86,12 @@ class Bus(Protocol):
         *,
         start: Literal["earliest", "latest"] = "earliest",
         max_in_flight: int = 64,
+        member: str = "",
     ) -> Subscription:
         """Join `group` (None: a reader of its own that commits nothing; broadcast).
 
-        `start` says where a group without committed offsets begins.
+        `start` says where a group without committed offsets begins. `member` is the name under
+        which `members` lists it.
         """
         ...
 
@@ -99,6 +101,21 @@ class Bus(Protocol):
 
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Messages behind, per topic, for one group. Raises Unavailable."""
+        ...
+
+    async def members(self, group: str) -> Sequence[str]:
+        """Names of a group's members, the dead ones the broker still waits for included.
+
+        Raises Unavailable.
+        """
+        ...
+
+    async def evict(self, group: str, members: Collection[str]) -> None:
+        """Have members leave now rather than when their session ends: others get their partitions.
+
+        For the dead. A living one joins again by itself; what it had in hand is delivered again.
+        Raises Unavailable.
+        """
         ...
 
     async def ping(self, timeout_s: float = 1.0) -> bool:

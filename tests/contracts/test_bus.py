@@ -103,6 +103,41 @@ async def test_a_member_that_left_hands_its_work_to_the_other(bus: Bus) -> None:
     await stays.stop()
 
 
+async def test_members_of_a_group_are_known_by_name(bus: Bus) -> None:
+    topic, group = await new_topic(bus), new_group()
+    assert await bus.members(group) == []
+    subscription = bus.subscribe([topic], group, member="cache-here-1")
+    await subscription.positioned(20.0)
+    assert await bus.members(group) == ["cache-here-1"]
+    await subscription.close()
+    assert await bus.members(group) == []
+
+
+async def test_the_work_of_an_evicted_member_goes_to_the_others(bus: Bus) -> None:
+    topic, group = await new_topic(bus, partitions=1), new_group()
+    await bus.publish(numbered(topic, 3))
+    hung = bus.subscribe([topic], group, member="hung")
+    await take(hung, 3, finish=False)
+    heir = bus.subscribe([topic], group, member="heir")
+    await bus.evict(group, ["hung"])
+    assert [int(m.value) for m in await take(heir, 3, 8.0)] == [0, 1, 2]
+    await heir.close()
+    await hung.close()
+
+
+async def test_a_living_member_that_was_evicted_comes_back(bus: Bus) -> None:
+    topic, group = await new_topic(bus, partitions=1), new_group()
+    reader = Reader(bus.subscribe([topic], group, member="alive"))
+    await reader.subscription.positioned(20.0)
+    await bus.evict(group, ["alive", "nobody"])
+    await bus.publish(numbered(topic, 3))
+    await until(lambda: set(reader.values) == {0, 1, 2})
+    async with asyncio.timeout(10.0):
+        while await bus.members(group) != ["alive"]:
+            await asyncio.sleep(0.05)
+    await reader.stop()
+
+
 async def test_what_was_not_done_is_delivered_again(bus: Bus) -> None:
     topic, group = await new_topic(bus, partitions=1), new_group()
     await bus.publish(numbered(topic, 10))

@@ -13,8 +13,8 @@ from infra.docker import init
 from infra.docker.ready import is_ready
 from infra.local.cluster import ROOT
 from infra.local.env_example import sections, variable
+from shared.identity import port_of
 from shared.keys import KeyRing
-from shared.process import port_of
 from shared.service import NAMES
 from shared.settings import Settings
 

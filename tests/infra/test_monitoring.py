@@ -10,7 +10,7 @@ import yaml
 
 from infra.local.cluster import ROOT
 from services.degradation.core import LADDER
-from shared.process import port_of
+from shared.identity import port_of
 from shared.service import NAMES
 from shared.settings import Settings
 
