@@ -8,11 +8,11 @@ S ?=
 V ?=
 TURN ?= last
 DATA ?=
+MODEL ?=
 ALL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart status logs chat trace test lint format bench bench-bus bench-turns bench-kills \
-	bench-retrieval train-intent up-docker down-docker requirements docs doctor clean env env-test
+.PHONY: $(shell awk -F: '/^[a-z-]+:/ {print $$1}' Makefile)
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,7 @@ trace: env ## draw the path of one turn with times: make trace TURN=<turn id> (d
 
 test: env-test ## lint, then every test; installs Chromium for the browser tests where it can
 	@$(LOCAL) chromium
+	@$(PYTHON) infra/local/environment.py llm
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest
 
@@ -75,6 +76,10 @@ bench-kills: env ## kill each part under a stream of questions (needs `make up`)
 bench-retrieval: env ## quality and time of each retrieval variant on the sample shop
 	@$(PY) -m services.cli eval retrieval --kb infra/sample_shop/articles --queries infra/sample_shop/queries.jsonl
 
+llm: ## serve a model to the small tier: make llm MODEL=file.gguf (without: a tiny one, to try)
+	@$(PYTHON) infra/local/environment.py llm
+	@.venv-llm/bin/python infra/local/language_model.py $(if $(MODEL),--model $(MODEL))
+
 train-intent: ## retrain the intent model: make train-intent DATA=messages.csv OUT=folder
 	@$(PYTHON) infra/local/environment.py train
 	@.venv-train/bin/python -m services.intent.training --data $(DATA) --out $(or $(OUT),var/intent-model)
@@ -90,7 +95,8 @@ requirements: env ## make the hash-pinned lists anew from requirements/*.in
 	$$compile requirements/uv.in -o requirements/uv.txt; \
 	$$compile requirements/test.in -o requirements/test.txt; \
 	for list in run local train; do \
-		$$compile requirements/$$list.in -c requirements/test.txt -o requirements/$$list.txt; done
+		$$compile requirements/$$list.in -c requirements/test.txt -o requirements/$$list.txt; done; \
+	$$compile --no-deps requirements/llm.in -o requirements/llm.txt
 
 docs: env ## generate docs/flow.md, docs/asyncapi.yaml and .env.example from the code
 	@$(PY) -m services.cli docs

@@ -1,8 +1,9 @@
 """Makes `.venv` hold exactly one hash-pinned list. Standard library only: it runs before all else.
 
-    python3 infra/local/environment.py local|test
+    python3 infra/local/environment.py local|test|train|llm
 
-`test` is a superset of `local`, so a machine that has `test` keeps it when `local` is asked for.
+`test` is a superset of `local`, so a machine that has `test` keeps it when `local` is asked for;
+the others live in folders of their own (`.venv-train`, `.venv-llm`).
 A stamp inside `.venv` says what was installed; a second run reads it and does nothing.
 """
 
@@ -15,7 +16,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTS = {"local": ("local", "test"), "test": ("test",), "train": ("train",)}
+LISTS = {"local": ("local", "test"), "test": ("test",), "train": ("train",), "llm": ("llm",)}
 OLDEST_PYTHON = (3, 11)
 
 _COMMAND = """#!/bin/sh
@@ -105,9 +106,9 @@ def main(arguments: list[str]) -> None:
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     if len(arguments) != 1 or arguments[0] not in LISTS:
-        sys.exit("usage: environment.py local|test|train")
+        sys.exit(f"usage: environment.py {'|'.join(LISTS)}")
     wanted = arguments[0]
-    folder = ROOT / (".venv-train" if wanted == "train" else ".venv")
+    folder = ROOT / (".venv" if wanted in ("local", "test") else f".venv-{wanted}")
     if not satisfied(ROOT, folder, wanted):
         install(wanted, folder)
 

@@ -50,20 +50,30 @@ async def generate(event: Grounded, deps: Deps) -> AsyncIterator[Drafted]:
 
 
 async def _ask(event: Grounded, tier: Tier, part: int, deps: Deps) -> AsyncIterator[Drafted]:
+    """One draft per sentence, then the whole; the first sentence without a source ends it."""
     stream, sentences, tokens = core.SentenceStream(), [], 0
     async for piece in tier.stream(_request(event, deps)):
         tokens += piece.input_tokens + piece.output_tokens
         for sentence in stream.feed(piece.text):
+            if not core.cited(sentence, event.passages):
+                yield _hand_over(event, tier, part, core.UNSUPPORTED)
+                return
             sentences.append(sentence)
             yield _draft(event, tier, [sentence], part, last=False)
             part += 1
-    structured = stream.is_structured
-    sentences += stream.finish()
-    if structured and (reason := core.hand_over_reason(" ".join(sentences))):
-        yield _draft(event, tier, [], part, last=True).model_copy(update={"hand_over": reason})
+    structured, rest = stream.is_structured, stream.finish()
+    if structured and (reason := core.hand_over_reason(" ".join(rest))):
+        yield _hand_over(event, tier, part, reason)
         return
-    whole = _draft(event, tier, sentences, part, last=True)
+    if not all(core.cited(sentence, event.passages) for sentence in rest):
+        yield _hand_over(event, tier, part, core.UNSUPPORTED)
+        return
+    whole = _draft(event, tier, sentences + rest, part, last=True)
     yield whole.model_copy(update={"cost_usd": tier.cost_usd(tokens)})
+
+
+def _hand_over(event: Grounded, tier: Tier, part: int, reason: str) -> Drafted:
+    return _draft(event, tier, [], part, last=True).model_copy(update={"hand_over": reason})
 
 
 def _request(event: Grounded, deps: Deps) -> Request:
