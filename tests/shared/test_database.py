@@ -48,8 +48,8 @@ async def test_sqlite_works_in_wal_with_foreign_keys_in_a_new_folder(tmp_path: P
     assert (journal, keys) == ("wal", 1)
 
 
-async def test_what_fails_half_way_writes_nothing(tmp_path: Path) -> None:
-    database = open_database(url_of(tmp_path))
+async def test_what_fails_half_way_writes_nothing(database_url: str) -> None:
+    database = open_database(database_url)
     async with database.writing() as connection:
         await connection.execute(text("CREATE TABLE n (n INTEGER)"))
     with pytest.raises(RuntimeError):
@@ -62,8 +62,8 @@ async def test_what_fails_half_way_writes_nothing(tmp_path: Path) -> None:
     assert count == 0
 
 
-async def test_read_then_write_is_alone_also_across_pools(tmp_path: Path) -> None:
-    pools = [open_database(url_of(tmp_path)) for _ in range(2)]
+async def test_read_then_write_is_alone_also_across_pools(database_url: str) -> None:
+    pools = [open_database(database_url) for _ in range(2)]
     async with pools[0].writing() as connection:
         await connection.execute(text("CREATE TABLE n (n INTEGER)"))
         await connection.execute(text("INSERT INTO n VALUES (0)"))
@@ -91,7 +91,7 @@ async def test_a_database_that_is_away_is_unavailable_and_fails_its_probe() -> N
 
 
 async def test_two_services_share_one_database_and_their_tables_are_as_declared(
-    tmp_path: Path,
+    database_url: str,
 ) -> None:
     def differences(connection: Connection, prefix: str, version: str, meta: MetaData) -> object:
         def is_mine(name: str | None, kind: str, _parents: object) -> bool:
@@ -100,7 +100,7 @@ async def test_two_services_share_one_database_and_their_tables_are_as_declared(
         options = {"version_table": version, "include_name": is_mine}
         return compare_metadata(MigrationContext.configure(connection, opts=options), meta)
 
-    database = open_database(url_of(tmp_path))
+    database = open_database(database_url)
     for migrations, version, _, _ in OWNERS * 2:  # the second time there is nothing to do
         await migrate(database, migrations, version)
     async with database.reading() as connection:
@@ -109,7 +109,7 @@ async def test_two_services_share_one_database_and_their_tables_are_as_declared(
     await database.close()
 
 
-def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
+def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
     program = (
         "import asyncio, sys, pathlib\n"
         "from shared.database import migrate, open_database\n"
@@ -119,7 +119,7 @@ def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
         "    await database.close()\n"
         "asyncio.run(main())\n"
     )
-    command = [sys.executable, "-c", program, url_of(tmp_path), str(HISTORY)]
+    command = [sys.executable, "-c", program, database_url, str(HISTORY)]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
     errors = [process.communicate(timeout=110)[1].decode() for process in running]
     assert [process.returncode for process in running] == [0] * 3, errors

@@ -1,4 +1,4 @@
-"""An escalation service on a real SQLite file, the memory bus and the memory store."""
+"""An escalation service on each real database, the memory bus and the memory store."""
 
 import json
 from collections.abc import AsyncIterator
@@ -84,9 +84,9 @@ KEYS = {
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
     (tmp_path / "keys.json").write_text(json.dumps(KEYS))
-    settings = Settings(database_url=f"sqlite:///{tmp_path}/desk.db", var_dir=tmp_path)
+    settings = Settings(database_url=database_url, var_dir=tmp_path)
     bus, kv, clock = open_bus("memory:"), open_kv("memory:"), ManualClock()
     await bus.create_topics(topic_specs())
     runtime = Runtime.open("escalation", settings, bus, kv, clock)

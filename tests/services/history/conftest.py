@@ -1,7 +1,6 @@
-"""A history on a real SQLite file."""
+"""A history on a real SQLite file, and on a real PostgreSQL."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,8 @@ from shared.database import Database, migrate, open_database
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path}/history.db")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = open_database(database_url)
     await migrate(database, MIGRATIONS, "history_version")
     yield database
     await database.close()
