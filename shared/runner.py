@@ -229,6 +229,8 @@ class Host:
             runtime,
         )
         self.worker = Worker(service, runtime)
+        # Everybody's chain leans on the store; the probe also closes its breaker again.
+        self._probes = {"kv": runtime.kv.ping, **service.probes}
         self._reporter: asyncio.Task[None] | None = None
         self.dependencies: dict[str, bool] = {}
         self.ready = False
@@ -260,11 +262,11 @@ class Host:
     async def _probe(self) -> dict[str, bool]:
         async def ask(name: str) -> tuple[str, bool]:
             try:
-                return name, await asyncio.wait_for(self.service.probes[name](), PROBE_TIMEOUT_S)
+                return name, await asyncio.wait_for(self._probes[name](), PROBE_TIMEOUT_S)
             except Exception:  # whatever a probe runs into means: not reachable
                 return name, False
 
-        return dict(await asyncio.gather(*map(ask, self.service.probes)))
+        return dict(await asyncio.gather(*map(ask, self._probes)))
 
     def _health(self) -> Event:
         settings = self.runtime.settings

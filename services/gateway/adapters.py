@@ -144,37 +144,6 @@ class Conversations:
         await self._either(lambda kv: kv.delete(*names))
 
 
-class FailFast:
-    """A store that, once away, is not asked again for a moment: waiting on it costs every turn."""
-
-    PAUSE_S = 2.0
-    TIMEOUT_S = 0.3  # a healthy Redis answers in a millisecond; a hung one must not cost a turn
-
-    def __init__(self, kv: KeyValue, now_s: Callable[[], float]) -> None:
-        self._kv = kv
-        self._now_s = now_s
-        self._away_until_s = 0.0
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        function = getattr(self._kv, name)
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            if self._now_s() < self._away_until_s:
-                raise Unavailable("the store was away a moment ago")
-            if self._away_until_s:  # one call finds out, the others go on without
-                self._away_until_s = self._now_s() + self.PAUSE_S
-            try:
-                async with asyncio.timeout(self.TIMEOUT_S):
-                    result = await function(*args, **kwargs)
-            except (Unavailable, TimeoutError):
-                self._away_until_s = self._now_s() + self.PAUSE_S
-                raise Unavailable("the store did not answer") from None
-            self._away_until_s = 0.0
-            return result
-
-        return call
-
-
 class StoredAnswers(Protocol):
     """Answers that were given before, for when nobody can make a new one."""
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import cast
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -12,7 +11,6 @@ from fastapi.middleware.cors import CORSMiddleware
 from services.gateway import api_chat, api_page, api_records, api_socket, handlers
 from services.gateway.adapters import (
     Conversations,
-    FailFast,
     HistoryClient,
     KeptAnswers,
     StoredAnswers,
@@ -30,7 +28,6 @@ from services.gateway.turns import TurnDeps, Turns
 from shared.answers import KeyValueExactAnswers
 from shared.identity import port_of
 from shared.keys import KeyRing
-from shared.kv.port import KeyValue
 from shared.runner import Runtime
 from shared.service import Service
 from shared.settings import load
@@ -53,7 +50,7 @@ class Parts:
 
 
 def _parts(runtime: Runtime, settings: GatewaySettings) -> Parts:
-    kv = cast(KeyValue, FailFast(runtime.kv, runtime.clock.monotonic_s))
+    kv = runtime.kv
     rooms = Rooms()
     outbox = Outbox(
         runtime.settings.var_dir / "outbox",
@@ -181,7 +178,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
             deps,
             broadcast=handlers.BROADCAST,
             replayed=handlers.REPLAYED,
-            probes={"kv": runtime.kv.ping, "bus": runtime.bus.ping},
+            probes={"bus": runtime.bus.ping},
             api=_api(desk, json.loads(key_file.read_text())["widget_key"]),
             start=start,
         )

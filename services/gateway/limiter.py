@@ -11,10 +11,10 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from redis.exceptions import RedisError
 
-log = logging.getLogger(__name__)
+from shared.errors import Unavailable
+from shared.kv.breaker import TIMEOUT_S, Breaker
 
-STORE_TIMEOUT_S = 0.3
-STORE_PAUSE_S = 2.0  # after a failure Redis is left alone this long
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,20 @@ class Limiter:
                 f"async+{kv_url}",
                 implementation="redispy",
                 key_prefix="limits",
-                socket_timeout=STORE_TIMEOUT_S,
-                socket_connect_timeout=STORE_TIMEOUT_S,
+                socket_timeout=TIMEOUT_S,
+                socket_connect_timeout=TIMEOUT_S,
             )
             self._shared = MovingWindowRateLimiter(storage)
-        self._away_until_s = 0.0
+        self._breaker = Breaker("Redis", (RedisError, OSError))
 
     async def hit(self, *who: str) -> Allowance:
         """Count one message of `who`."""
-        if self._shared is not None and time.monotonic() >= self._away_until_s:
+        if self._shared is not None:
             try:
-                return await self._hit(self._shared, who)
-            except (TimeoutError, RedisError, OSError):
-                self._away_until_s = time.monotonic() + STORE_PAUSE_S
-                log.warning("Redis is away: limits count in this process")
+                async with self._breaker.guard():
+                    return await self._hit(self._shared, who)
+            except Unavailable as error:
+                log.debug("limits count in this process: %s", error)
         return await self._hit(self._local, who)
 
     async def _hit(self, limiter: MovingWindowRateLimiter, who: tuple[str, ...]) -> Allowance:

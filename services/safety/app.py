@@ -29,6 +29,6 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
         policy=runtime.policy,
     )
     try:
-        yield Service("safety", deps, handlers=handlers.HANDLERS, probes={"kv": runtime.kv.ping})
+        yield Service("safety", deps, handlers=handlers.HANDLERS)
     finally:
         analyzer.close()

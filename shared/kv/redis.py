@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.errors import Unavailable
+from shared.kv.breaker import TIMEOUT_S, Breaker
 
 # A numbered list is a sorted set (number → "id\0value"), a hash (id → number) and a counter.
 # One script, so that two gateways that append the same frame agree on its number.
@@ -34,27 +35,29 @@ return n
 
 
 class RedisKeyValue:
-    """A KeyValue on a Redis server. A call that takes longer than `timeout_s` is Unavailable."""
+    """A KeyValue on a Redis server. A call that takes longer than `timeout_s` is Unavailable, and
+    so is everything for a moment after it: the callers' fallbacks are better than waiting.
+    """
 
-    def __init__(self, url: str, timeout_s: float = 1.0) -> None:
-        self._redis = Redis.from_url(
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        pool = BlockingConnectionPool.from_url(
             url,
+            max_connections=64,
+            timeout=timeout_s,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            # A dead Redis must cost a turn one refused connection, not a back-off: the callers'
-            # fallbacks are better than waiting.
-            retry=Retry(NoBackoff(), 1),
-            max_connections=64,
+            retry=Retry(NoBackoff(), 1),  # a connection that was dropped while idle
         )
+        self._redis = Redis.from_pool(pool)
+        away = (RedisConnectionError, RedisTimeoutError, OSError)
+        self._breaker = Breaker("Redis", away, timeout_s=timeout_s)
         self._append_once = self._redis.register_script(_APPEND_ONCE)
 
     @asynccontextmanager
     async def calling(self) -> AsyncIterator["Redis"]:
         """The client, for commands of one's own; a server that is away becomes Unavailable."""
-        try:
+        async with self._breaker.guard():
             yield self._redis
-        except (RedisConnectionError, RedisTimeoutError, OSError) as error:
-            raise Unavailable(f"Redis did not answer: {error}") from error
 
     async def get(self, key: str) -> bytes | None:
         async with self.calling() as redis:
@@ -121,8 +124,8 @@ class RedisKeyValue:
 
     async def ping(self, timeout_s: float = 0.5) -> bool:
         try:
-            async with self.calling() as redis:
-                return bool(await redis.ping())
+            async with self._breaker.guard(probe=True):
+                return bool(await self._redis.ping())
         except (Unavailable, RedisError):
             return False
 

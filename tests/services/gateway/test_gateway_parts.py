@@ -1,35 +1,12 @@
-"""The gateway's small parts: boards, texts, and a store that hangs."""
-
-import asyncio
-import time
+"""The gateway's small parts: boards, texts, limits."""
 
 import pytest
 
 from services.gateway import core
-from services.gateway.adapters import FailFast
 from services.gateway.boards import Owners
 from services.gateway.limiter import Limiter
-from shared.errors import Unavailable
 from shared.events import BOT, Answered, Escalated, OwnerChanged
-from shared.kv.memory import MemoryKeyValue
 from shared.tokens import conversation_token, internal_token
-
-
-class HungStore(MemoryKeyValue):
-    """Takes a request and never answers."""
-
-    async def get(self, key: str) -> bytes | None:
-        await asyncio.sleep(60)
-        return None
-
-
-async def test_a_hung_store_costs_one_short_wait() -> None:
-    store = FailFast(HungStore(), time.monotonic)
-    started = time.monotonic()
-    for _ in range(20):
-        with pytest.raises(Unavailable):
-            await store.get("x")
-    assert time.monotonic() - started < 1.0
 
 
 async def test_limits_count_in_process_while_redis_is_away() -> None:
