@@ -8,8 +8,10 @@ The only place that acts on the error signals of `errors.py`. Committing is the 
 """
 
 import asyncio
+import itertools
 import logging
 import random
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -111,13 +113,15 @@ class Chain:
         return "late" if late_ms > LATE_ANSWER_S * 1000 else ""
 
     async def _handle_with_retries(self, event: Event, started_s: float) -> None:
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        # Somebody waits behind a turn, so few attempts; an outage may last as long as patience.
+        most = MAX_ATTEMPTS if isinstance(event, TURN_PATH) else sys.maxsize
+        for attempt in itertools.count(1):
             try:
                 await self._handle_once(event, started_s)
                 return
             except (Transient, Overloaded) as error:
                 pause_s = _pause_s(error, attempt)
-                if attempt == MAX_ATTEMPTS or pause_s > self._patience_s(event, started_s):
+                if attempt == most or pause_s > self._patience_s(event, started_s):
                     raise
                 metrics.RETRIES.labels(*self._labels).inc()
                 await asyncio.sleep(pause_s)

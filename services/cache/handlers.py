@@ -1,6 +1,7 @@
 """Look up, remember, forget."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -107,7 +108,8 @@ async def remember(event: Answered, deps: Deps) -> None:
         return
     if event.cache_control == "no-store" or event.embedding is None or not event.fingerprint:
         return
-    await deps.store.remember(Scope.of(event), Remembered.of(event), event.embedding)
+    with suppress(Unavailable):  # not worth a wait: the next one to ask is answered anew
+        await deps.store.remember(Scope.of(event), Remembered.of(event), event.embedding)
 
 
 async def forget_document(event: KnowledgeChanged, deps: Deps) -> None:

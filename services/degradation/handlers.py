@@ -101,11 +101,12 @@ def _decide(deps: Deps) -> PolicyChanged | None:
     watch.state = core.next_state(
         watch.state, found, now_s, settings.down_after_s, settings.up_after_s
     )
+    # Not every death changes the policy: nobody steps past safety.
+    deps.understudies.cover(core.to_cover(watch.state.active))
     policy = core.next_policy(watch.state.active, watch.forced_mode)
     if policy == watch.announced:
         return None
     watch.announced = policy
-    deps.understudies.cover(core.to_cover(watch.state.active))
     reason = ", ".join(sorted(watch.state.active)) or "all is well"
     log.warning("mode %s: %s", policy.mode, reason)
     return PolicyChanged(

@@ -9,6 +9,7 @@ import pytest
 
 from shared.bus.memory import MemoryBus
 from shared.bus.port import Message, Outgoing
+from shared.chain import MAX_ATTEMPTS
 from shared.clock import SystemClock
 from shared.codec import decode
 from shared.errors import InvalidEvent, Overloaded, Transient
@@ -107,6 +108,28 @@ async def test_a_passing_trouble_is_tried_again(world: World) -> None:
     await world.runtime.publisher.publish(screened())
     await world.events(Missed)
     assert len(script.seen) == 2
+    await worker.stop()
+
+
+async def note(event: Answered, deps: Script) -> None:
+    deps.seen.append(event.text)
+    deps.act(len(deps.seen))
+
+
+async def test_what_nobody_waits_for_outlasts_more_than_a_moment_of_trouble(world: World) -> None:
+    def fail_at_first(attempt: int) -> None:
+        if attempt <= MAX_ATTEMPTS + 2:
+            raise Overloaded("away", 0.01)
+
+    script = Script(act=fail_at_first)
+    worker = await world.run(note, script)
+    answer = screened().then(Answered, text="x", route="faq", origin="faq")
+    await world.runtime.publisher.publish(answer)
+    async with asyncio.timeout(5.0):
+        while worker.handled == 0:
+            await asyncio.sleep(0.01)
+    assert len(script.seen) == MAX_ATTEMPTS + 3
+    assert await world.bus.lag("nobody", ["turn.answered.v1.dlq"]) == {"turn.answered.v1.dlq": 0}
     await worker.stop()
 
 

@@ -105,6 +105,13 @@ async def test_a_killed_service_is_bypassed_covered_and_evicted_within_a_second(
     assert world.groups.evicted == [("intent", INTENT)]
 
 
+async def test_a_killed_safety_is_covered_although_the_policy_stays(world: World) -> None:
+    await world.hear("safety-host-8081-1")
+    world.doors.shut.add("127.0.0.1:8081")
+    assert await world.hear("cache-host-8082-1", after_s=0.7) is None
+    assert world.understudies.covered == {"safety"}
+
+
 async def test_a_slow_service_whose_port_answers_is_left_alone(world: World) -> None:
     await world.hear()
     await world.hear("cache-host-8082-1", after_s=0.7)
