@@ -24,10 +24,11 @@ DOOR: dict[str, tuple[str, ...]] = {
         "DocumentSubmitted",
         "ConversationErased",
     ),
-    "escalation": ("OwnerChanged", "AgentReplied"),
+    "cache": ("AnswerDisputed", "WarmUpRequested"),
+    "escalation": ("OwnerChanged", "AgentReplied", "AnswerDisputed"),
     "retrieval": ("DocumentPrepared",),  # from its Celery job
 }
-EVERYBODY = ("HealthReported",)  # published by every runner
+EVERYBODY = ("HealthReported", "Shadowed")  # published by every runner, by every publisher
 
 
 @dataclass(frozen=True)

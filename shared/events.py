@@ -27,6 +27,8 @@ Tier = Literal["small", "large", "extractive", "none"]
 
 BOT = "bot"  # the owner of a conversation that no agent has taken over
 
+WARM_UP = "warm-up"  # `shadow_of` of a question that is asked ahead of customers
+
 TurnEventT = TypeVar("TurnEventT", bound="TurnEvent")
 
 EVENT_NAMESPACE = uuid.UUID("6f1c3c0e-5a5b-5d7a-9d0c-73770ac4b0a4")
@@ -104,7 +106,9 @@ class TurnEvent(Conversational):
     reply_to: str = ""  # the gateway process that holds the client
     cache_control: Literal["", "no-cache", "no-store"] = ""
     knowledge_version: str = ""
+    policy_version: str = ""  # `Policy.answer_version` when the turn began
     mode: str = "full"
+    shadow_of: str = ""  # nobody waits: the turn it checks, or WARM_UP; ends in `Shadowed`
     timings_ms: dict[str, float] = Field(default_factory=dict)
 
     def identity(self) -> str:
@@ -285,6 +289,15 @@ class Escalated(TurnEvent):
     confidence: float = 0.0
 
 
+class Shadowed(TurnEvent):
+    """How a turn ended that no customer waits for: with an answer, or with none."""
+
+    topic = "turn.shadowed.v1"
+
+    question: str = ""
+    answer: Answered | None = None  # None: a person would have been asked
+
+
 class Relayed(TurnEvent):
     """A customer's screened message to the agent who has the conversation."""
 
@@ -355,6 +368,20 @@ class FeedbackGiven(Conversational):
 
     def identity(self) -> str:
         return f"{self.turn_id}|{self.given_unix_ms}"
+
+
+class AnswerDisputed(Conversational):
+    """Somebody who knows says that a remembered answer did not fit this turn's question."""
+
+    topic = "answer.disputed.v1"
+    retention_hours = 168
+
+    turn_id: str
+    disputed_by: str  # an agent's e-mail, or "admin"
+    disputed_unix_ms: int
+
+    def identity(self) -> str:
+        return f"{self.turn_id}|{self.disputed_by}"
 
 
 class ConversationErased(Conversational):
@@ -444,6 +471,18 @@ class KnowledgeChanged(DocumentEvent):
         return f"{self.key}|{self.version}|{self.state}|{self.changed_unix_ms}"
 
 
+class WarmUpRequested(Event):
+    """The most asked questions of a tenant should have answers before somebody asks them."""
+
+    topic = "cache.warm_up_requested.v1"
+    partitions = 1
+
+    requested_unix_ms: int
+
+    def identity(self) -> str:
+        return f"{self.tenant_id}|{self.requested_unix_ms}"
+
+
 class HealthReported(Event):
     """What one process knows about itself and the things it leans on, once a second."""
 
@@ -492,16 +531,19 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     *TURN_PATH,
     Answered,
     Escalated,
+    Shadowed,
     Relayed,
     TurnStopped,
     CaseOpened,
     OwnerChanged,
     AgentReplied,
     FeedbackGiven,
+    AnswerDisputed,
     ConversationErased,
     DocumentSubmitted,
     DocumentPrepared,
     KnowledgeChanged,
+    WarmUpRequested,
     HealthReported,
     PolicyChanged,
 )

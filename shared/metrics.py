@@ -44,9 +44,31 @@ REFUSED = Counter(
 )
 CACHE = Counter(
     "switchboard_cache_total",
-    "Look-ups by result: exact, semantic, rejected, miss, skipped.",
+    "Look-ups by result: exact, semantic, shared, rejected, miss, skipped.",
     ["tenant", "result"],
 )
+CACHE_SAVED_USD = Counter(
+    "switchboard_cache_saved_usd_total", "What making the answers of hits cost once.", ["tenant"]
+)
+CACHE_SAVED_SECONDS = Counter(
+    "switchboard_cache_saved_seconds_total", "How long making the answers of hits took.", ["tenant"]
+)
+CACHE_EVICTED = Counter(
+    "switchboard_cache_evicted_total",
+    "Entries dropped, by reason: document, feedback, disputed, hand.",
+    ["tenant", "reason"],
+)
+CACHE_AUDITS = Counter(
+    "switchboard_cache_audits_total",
+    "Hits answered afresh, by kind of hit and result: agreed, differed, unanswered.",
+    ["tenant", "kind", "result"],
+)
+CACHE_FOLLOWERS = Counter(
+    "switchboard_cache_followers_total",
+    "Questions that waited for an identical one: shared, alone, late, full.",
+    ["result"],
+)
+CACHE_ENTRIES = Gauge("switchboard_cache_entries", "Answers remembered now.", ["tenant"])
 ESCALATIONS = Counter("switchboard_escalations_total", "Hand-overs by rule.", ["tenant", "rule"])
 OPEN_SOCKETS = Gauge("switchboard_open_sockets", "Clients connected now.", ["kind"])
 OUTBOX = Gauge("switchboard_outbox_messages", "Accepted, but not yet on the broker.")

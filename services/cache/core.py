@@ -4,11 +4,13 @@ Why rules after cosine: with MiniLM "how do I cancel" and "how do I not cancel" 
 "What's your refund policy?" and "How do I get a refund?" 0.73 (DESIGN.md). No threshold can work.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from shared.events import Exchange, Screened
+from shared.answers import Remembered
+from shared.events import Answered, Exchange, Screened
 from shared.extractive import stem, terms
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
@@ -144,3 +146,30 @@ def may_look_up(event: Screened) -> bool:
     if event.cache_control in ("no-cache", "no-store"):
         return False
     return not (event.findings or event.flags or leans_on_context(event.text, event.context))
+
+
+_PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]*_\d+>")
+
+
+def may_remember(event: Answered) -> bool:
+    """A finished, checked answer from documents that would serve anybody who asks the same."""
+    if not (event.last and event.cacheable and event.origin == "knowledge" and event.fingerprint):
+        return False
+    personal = _PLACEHOLDER.search(event.question) or _PLACEHOLDER.search(event.text)
+    return event.cache_control != "no-store" and not personal
+
+
+def is_sampled(turn_id: str, share: float) -> bool:
+    """Whether a turn is in the sample; always the same for the same turn."""
+    draw = int.from_bytes(hashlib.sha256(turn_id.encode()).digest()[:4], "big")
+    return draw < share * 2**32
+
+
+def agrees(cached: Remembered, fresh: Answered, likeness: float, enough: float) -> bool:
+    """Whether a fresh answer says the same: out of the same document, or in like words.
+
+    `likeness`: cosine of the two texts.
+    """
+    sources = {citation.document_id for citation in cached.citations}
+    shared = any(citation.document_id in sources for citation in fresh.citations)
+    return shared or likeness >= enough

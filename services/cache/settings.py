@@ -31,6 +31,25 @@ class CacheSettings(Section):
     )
     verify_timeout_s: float = Field(0.5, gt=0, description="for the candidates of one question")
     verify_queue: int = Field(128, ge=1, description="questions waiting; more: not looked up")
-    max_entries: int = Field(100_000, ge=1, description="per tenant, locale, knowledge version")
+    max_entries: int = Field(100_000, ge=1, description="per tenant; the least used make room")
+    sweep_every_s: float = Field(15, gt=0, description="between steps that clear expired entries")
+    flight_wait_s: float = Field(
+        4.0, ge=0, description="longest wait for the first of identical questions; 0: nobody waits"
+    )
+    flight_followers: int = Field(
+        24, ge=0, le=48, description="questions of one process that wait so; others go on alone"
+    )
+    flight_alone_s: float = Field(
+        60, gt=0, description="so long nobody waits for a question that has no shareable answer"
+    )
+    audit_share: float = Field(
+        0.01, ge=0, le=1, description="share of hits answered afresh aside, to estimate false hits"
+    )
+    audit_agreement: float = Field(
+        0.80, ge=0, le=1, description="cosine from which two answers say the same"
+    )
+    warm_questions: int = Field(
+        50, ge=0, le=1000, description="most asked questions kept warm; 0: none"
+    )
     embed_timeout_s: float = Field(1.0, gt=0, description="for one question")
     embed_queue: int = Field(128, ge=1, description="questions waiting; more is Overloaded")

@@ -103,7 +103,9 @@ def _decide(deps: Deps) -> PolicyChanged | None:
     )
     # Not every death changes the policy: nobody steps past safety.
     deps.understudies.cover(core.to_cover(watch.state.active))
-    policy = core.next_policy(watch.state.active, watch.forced_mode)
+    policy = core.next_policy(watch.state.active, watch.forced_mode).model_copy(
+        update={"answer_rules": settings.answer_rules}
+    )
     if policy == watch.announced:
         return None
     watch.announced = policy

@@ -20,4 +20,9 @@ class DegradationSettings(Section):
     down_after_s: float = Field(1.0, ge=0, description="a trouble must last so long to count")
     up_after_s: float = Field(5.0, ge=0, description="a recovery must last so long to count")
     grace_s: float = Field(30.0, ge=0, description="after its own start, nobody is dead so long")
+    answer_rules: str = Field(
+        "",
+        max_length=64,
+        description="name of what may be answered; a new one leaves all cached answers behind",
+    )
     forced_mode: str = Field("", description="keep this mode whatever health says; empty: off")

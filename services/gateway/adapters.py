@@ -11,6 +11,7 @@ import httpx
 from services.gateway.boards import Catalogue
 from services.gateway.rooms import Key
 from shared.answers import ExactAnswers, Remembered, Scope
+from shared.boards import PolicyBoard
 from shared.errors import Transient, Unavailable
 from shared.events import BOT, Answered, Exchange, OwnerChanged
 from shared.kv.memory import MemoryKeyValue
@@ -155,14 +156,17 @@ class StoredAnswers(Protocol):
 class KeptAnswers:
     """Answers that the cache remembered, by exact text; nothing when the store is away, too."""
 
-    def __init__(self, answers: ExactAnswers, catalogue: Catalogue) -> None:
+    def __init__(self, answers: ExactAnswers, catalogue: Catalogue, policy: PolicyBoard) -> None:
         self._answers = answers
         self._catalogue = catalogue
+        self._policy = policy
 
     async def exact(self, tenant_id: str, locale: str, text: str) -> Answered | None:
         scope = Scope(tenant_id, locale, self._catalogue.version(tenant_id))
-        found = await self._answers.exact(scope, text)
-        if found is None:
+        for readable in scope.readable(self._policy.current):
+            if (found := await self._answers.exact(readable, text)) is not None:
+                break
+        else:
             return None
         carried = {name: getattr(found, name) for name in Answered.model_fields.keys() & _KEPT}
         return Answered(
@@ -176,7 +180,7 @@ class KeptAnswers:
         )
 
 
-_KEPT = Remembered.model_fields.keys()
+_KEPT = Remembered.model_fields.keys() - {"cost_usd"}  # given again, it costs nothing
 
 
 class HistoryClient:

@@ -154,7 +154,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     """The gateway, with its outbox opened and its limits ready."""
     settings = load(GatewaySettings)
     parts = _parts(runtime, settings)
-    stored = KeptAnswers(KeyValueExactAnswers(runtime.kv), parts.catalogue)
+    stored = KeptAnswers(KeyValueExactAnswers(runtime.kv), parts.catalogue, runtime.policy)
     desk = _desk(runtime, settings, parts, stored)
     key_file = runtime.settings.keys_path
     deps = handlers.Deps(

@@ -146,6 +146,7 @@ class Turns:
             reply_to=self._deps.instance,
             cache_control=_cache_control(ask.cache_control),
             knowledge_version=self._deps.catalogue.version(tenant_id),
+            policy_version=self._deps.policy.current.answer_version,
             mode=self._deps.policy.current.mode,
             text=ask.text,
             owner=self._deps.owners.owner(tenant_id, conversation_id),

@@ -125,4 +125,4 @@ async def ingest(cluster: Cluster, articles: Sequence[Path]) -> None:
         states = [document["state"] for document in response.json()["documents"]]
         return states.count("indexed") >= len(articles)
 
-    await eventually(all_indexed, timeout_s=60)
+    await eventually(all_indexed, timeout_s=180)  # seconds on a quiet machine

@@ -1,0 +1,34 @@
+"""Keeping an answer: with what was learnt near its question, and a trace of which turn made it."""
+
+from services.cache.deps import Deps
+from services.cache.lessons import learnt
+from services.cache.traces import Trace
+from shared.answers import Remembered, Scope
+from shared.events import Answered
+
+
+async def keep(event: Answered, embedding: bytes, deps: Deps) -> None:
+    """Remember an answer, unless a document it cites changed while it was made.
+
+    Raises Unavailable.
+    """
+    scope, lessons = Scope.of(event), await deps.lessons.all(event.tenant_id, event.locale)
+    entry = learnt(Remembered.of(event), embedding, lessons)
+    if deps.catalogue.vouches_for(event.tenant_id, entry):
+        await deps.store.remember(scope, entry, embedding)
+        await deps.traces.keep(event, event.turn_id, trace_of(scope, entry))
+
+
+def trace_of(
+    scope: Scope, entry: Remembered, similarity: float = 1.0, probability: float = 1.0
+) -> Trace:
+    """What a turn has to do with an entry."""
+    return Trace(
+        locale=scope.locale,
+        knowledge_version=scope.knowledge_version,
+        policy_version=scope.policy_version,
+        fingerprint=entry.fingerprint,
+        question=entry.question,
+        similarity=similarity,
+        probability=probability,
+    )
