@@ -31,7 +31,7 @@ class Settings(Section):
     database_url: str = Field(
         "sqlite+aiosqlite:///var/switchboard.db", description="SQLAlchemy URL, async driver"
     )
-    embedder_url: str = Field("minilm:", description="minilm: | hashing: | onnx:PATH")
+    embedder_url: str = Field("support:", description="support: | minilm: | hashing: | onnx:FOLDER")
     celery_broker_url: str = Field("memory://", description="where background jobs queue")
     var_dir: Path = Field(Path("var"), description="state on disk; never committed")
     bind_host: str = Field("127.0.0.1", description="address every process listens on")

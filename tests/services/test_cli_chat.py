@@ -74,7 +74,7 @@ def test_chat_has_a_folder_keys_and_a_secret_of_its_own(tmp_path: Path) -> None:
     again = chat_settings(base)
     assert settings.bus_url == "memory:" and settings.base_port == 0
     assert settings.secret_key == again.secret_key != SecretStr("development-only")
-    assert settings.vectors_url == f"edge:{tmp_path / 'chat' / 'vectors-minilm'}"
+    assert settings.vectors_url == f"edge:{tmp_path / 'chat' / 'vectors-support'}"
     assert (tmp_path / "chat" / "keys.json").stat().st_mode & 0o777 == 0o600
 
 
