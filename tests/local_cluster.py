@@ -46,19 +46,29 @@ class LocalCluster:
         found: dict[str, Any] = json.loads((self.var / "keys.json").read_text())
         return found
 
-    def run(self, *command: str) -> str:
-        """`python -m infra.local …` on this cluster; its output. Fails the test when it fails."""
-        done = subprocess.run(
+    def run(self, command: str) -> None:
+        """`python -m infra.local …` on this cluster. Fails the test when it fails."""
+        done = self._command(command)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _command(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             [sys.executable, "-m", "infra.local", *command],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
             timeout=START_TIMEOUT_S,
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+
+    def status(self) -> dict[str, Any] | None:
+        """`make status` as JSON: `mode` and `processes`; None when something is not well."""
+        done = self._command("status", "--json")
+        found: dict[str, Any] | None = None if done.returncode else json.loads(done.stdout)
+        return found
 
     def kill(self, process: str) -> None:
         """SIGKILL, as the kernel does when memory runs out."""
-        rows = json.loads(self.run("status", "--json"))["processes"]
+        status = self.status()
+        assert status is not None, "not well before the blow"
+        rows = status["processes"]
         os.kill(next(row["pid"] for row in rows if row["name"] == process), signal.SIGKILL)
 
     def ask(self, message: str, timeout_s: float = 15.0) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.local_cluster import ROOT, LocalCluster
 
-pytestmark = [pytest.mark.browser, pytest.mark.live]
+pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.timeout(300)]
 
 SHOTS = ROOT / "var" / "screenshots"  # for people to look at; overwritten by every run
 SIZES = {
