@@ -24,6 +24,7 @@ class Scores:
     """What the model says about one message; confidences are calibrated probabilities in 0–1.
 
     `ranking` holds the five likeliest fine intents, best first, the `oos` class left out.
+    `frustration` is the probability that the writer is angry; 0 from a model without that head.
     """
 
     route: str
@@ -32,6 +33,7 @@ class Scores:
     intent_confidence: float
     out_of_scope: bool
     ranking: tuple[tuple[str, float], ...]
+    frustration: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Labels:
     route_temperature: float
     oos_threshold: float | None
     max_tokens: int
+    frustration_temperature: float = 1.0
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> "Labels":
@@ -60,11 +63,14 @@ class Labels:
             float(document["route_temperature"]),
             None if threshold is None else float(threshold),
             int(document["max_tokens"]),
+            float(document.get("frustration_temperature", 1.0)),
         )
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     """Probabilities per row, [n, classes]; a higher temperature makes them flatter."""
+    if not logits.shape[1]:
+        return logits
     scaled = logits / temperature
     scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(scaled / scaled.sum(axis=1, keepdims=True), np.float32)
@@ -78,6 +84,15 @@ def open_session(model: Path, threads: int) -> InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+@dataclass(frozen=True)
+class Logits:
+    """Uncalibrated: [n, intents], [n, routes] and [n] float32; a missing head has no columns."""
+
+    intents: Floats
+    routes: Floats
+    frustration: Floats | None
 
 
 class OnnxClassifier:
@@ -96,50 +111,59 @@ class OnnxClassifier:
             ) from error
         self._tokenizer.enable_truncation(self.labels.max_tokens)
         self._tokenizer.no_padding()
-        self._outputs = ["intent", "route"] if self.labels.routes else ["intent"]
+        self._outputs = [output.name for output in self._session.get_outputs()]
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
         """One result per text, in the order given."""
         if not texts:
             return []
-        intents, routes = self.logits(texts)
-        by_intent = softmax(intents, self.labels.intent_temperature)
-        by_route = softmax(routes, self.labels.route_temperature) if self.labels.routes else None
+        found = self.logits(texts)
+        by_intent = softmax(found.intents, self.labels.intent_temperature)
+        by_route = softmax(found.routes, self.labels.route_temperature)
+        angry = self._angry(found.frustration, len(texts))
         return [
-            self._scores(by_intent[row], None if by_route is None else by_route[row])
+            self._scores(by_intent[row], by_route[row], float(angry[row]))
             for row in range(len(texts))
         ]
 
-    def logits(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
-        """Uncalibrated logits: [n, intents] and [n, routes] (no columns without a route head)."""
+    def logits(self, texts: Sequence[str]) -> Logits:
+        """What the network says, in the order of the texts."""
         encodings = self._tokenizer.encode_batch(list(texts))
         order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
-        intents = np.zeros((len(texts), len(self.labels.intents)), np.float32)
-        routes = np.zeros((len(texts), len(self.labels.routes)), np.float32)
+        widths = {"intent": len(self.labels.intents), "route": len(self.labels.routes)}
+        found = {n: np.zeros((len(texts), widths.get(n, 1)), np.float32) for n in self._outputs}
         for start in range(0, len(order), BATCH_TEXTS):
             rows = order[start : start + BATCH_TEXTS]
-            inputs = _inputs([encodings[row] for row in rows])
-            found = self._session.run(self._outputs, inputs)
-            intents[rows] = found[0]
-            if self.labels.routes:
-                routes[rows] = found[1]
-        return intents, routes
+            outputs = self._session.run(self._outputs, _inputs([encodings[row] for row in rows]))
+            for name, values in zip(self._outputs, outputs, strict=True):
+                found[name][rows] = values
+        none = np.zeros((len(texts), 0), np.float32)
+        angry = found.get("frustration")
+        return Logits(
+            found["intent"], found.get("route", none), None if angry is None else angry[:, 0]
+        )
 
-    def _scores(self, intents: Floats, routes: Floats | None) -> Scores:
+    def _angry(self, logits: Floats | None, count: int) -> Floats:
+        if logits is None:
+            return np.zeros(count, np.float32)
+        scaled = logits / self.labels.frustration_temperature
+        return np.asarray(1 / (1 + np.exp(-scaled)), np.float32)
+
+    def _scores(self, intents: Floats, routes: Floats, angry: float) -> Scores:
         names = self.labels.intents
         order = [int(i) for i in np.argsort(-intents) if names[int(i)] != OOS][:RANKED]
         ranking = tuple((names[i], float(intents[i])) for i in order)
         intent, confidence = ranking[0]
         threshold = self.labels.oos_threshold
         unknown = threshold is not None and 1 - confidence > threshold
-        if routes is None:  # a model of fine intents only: everything known is for the documents
+        if not len(routes):  # a model of fine intents only: everything known is for the documents
             route = "out_of_scope" if unknown else "knowledge_base"
             sure = 1 - confidence if unknown else confidence
-            return Scores(route, sure, intent, confidence, unknown, ranking)
+            return Scores(route, sure, intent, confidence, unknown, ranking, angry)
         best = int(np.argmax(routes))
         route = self.labels.routes[best]
         foreign = unknown or route == "out_of_scope"
-        return Scores(route, float(routes[best]), intent, confidence, foreign, ranking)
+        return Scores(route, float(routes[best]), intent, confidence, foreign, ranking, angry)
 
 
 def _inputs(encodings: Sequence[Encoding]) -> dict[str, NDArray[np.int64]]:

@@ -25,16 +25,14 @@ def main() -> None:
     arguments = _arguments()
     try:
         from services.intent.training.loop import Recipe
-        from services.intent.training.recipe import train
+        from services.intent.training.recipe import Source, train
     except ModuleNotFoundError as error:
         sys.exit(f"{error}: training needs requirements/train.txt, installed in .venv-train")
     recipe = Recipe() if arguments.epochs is None else replace(Recipe(), epochs=arguments.epochs)
     found = train(
-        arguments.data,
+        Source(arguments.data, arguments.dev, arguments.test),
         arguments.out,
         recipe,
-        dev_path=arguments.dev,
-        test_path=arguments.test,
         checkpoint=arguments.checkpoint,
         lora=arguments.lora,
         resume=arguments.resume,

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROUTES = ("faq", "knowledge_base", "escalate_human", "chitchat", "out_of_scope")
 
@@ -19,13 +20,15 @@ class Message:
     text: str
     intent: str | None
     route: str | None
+    frustration: float | None = None  # 0 calm – 1 angry
 
 
 def read(path: Path) -> list[Message]:
-    """Rows of a `.csv` with a header or a `.jsonl`: `text`, `intent`, optionally `route`.
+    """Rows of a `.csv` with a header or a `.jsonl`: `text`, `intent`, maybe `route`, `frustration`.
 
     Raises:
-        ValueError: a row without text, without any label or with an unknown route.
+        ValueError: a row without text, without any label, with an unknown route or a frustration
+            outside 0–1.
     """
     with path.open(encoding="utf-8", newline="") as file:
         if path.suffix == ".csv":
@@ -35,14 +38,31 @@ def read(path: Path) -> list[Message]:
     return [_message(row, f"{path.name}, row {number}") for number, row in enumerate(rows, 1)]
 
 
-def _message(row: dict[str, str], where: str) -> Message:
-    text = str(row.get("text") or "")
-    message = Message(text, row.get("intent") or None, row.get("route") or None)
-    if not message.text or (message.intent is None and message.route is None):
-        raise ValueError(f"{where}: needs `text` and `intent` (or `route`)")
+def _message(row: dict[str, Any], where: str) -> Message:
+    message = Message(
+        str(row.get("text") or ""),
+        row.get("intent") or None,
+        row.get("route") or None,
+        _frustration(row.get("frustration"), where),
+    )
+    labels = (message.intent, message.route, message.frustration)
+    if not message.text or all(label is None for label in labels):
+        raise ValueError(f"{where}: needs `text` and `intent` (or `route`, or `frustration`)")
     if message.route is not None and message.route not in ROUTES:
         raise ValueError(f"{where}: route {message.route!r} is none of {', '.join(ROUTES)}")
     return message
+
+
+def _frustration(value: Any, where: str) -> float | None:
+    if value is None or value == "":
+        return None
+    try:
+        share = float(value)
+    except (TypeError, ValueError):
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"{where}: frustration is {value!r}, not a number from 0 to 1")
+    return share
 
 
 def read_all(paths: Iterable[Path]) -> list[Message]:

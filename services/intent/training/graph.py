@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from services.intent.training.model import CosineHead, IntentModel
+from services.intent.training.model import CosineHead
 
 FUSED = "com.microsoft"
 _FUSED_OPERATORS = {"Attention", "SkipLayerNormalization", "BiasGelu"}
@@ -39,6 +39,10 @@ class Graph:
         node = helper.make_node(operator, inputs, [output], output, domain=domain, **attributes)
         self.nodes.append(node)
         return output
+
+    def add_many(self, operator: str, inputs: list[str], outputs: list[str], **more: Any) -> None:
+        """One operator with several outputs."""
+        self.nodes.append(helper.make_node(operator, inputs, outputs, outputs[0], **more))
 
 
 def _embeddings(graph: Graph, part: Any) -> str:
@@ -104,24 +108,35 @@ def _pooled(graph: Graph, states: str) -> str:
     return graph.add("LpNormalization", [mean], "pooled", axis=-1, p=2)
 
 
-def _head(graph: Graph, name: str, head: CosineHead, pooled: str) -> onnx.ValueInfoProto:
+def head_logits(graph: Graph, name: str, head: CosineHead, pooled: str) -> str:
     """Logits [n, labels]; stays float, it is small and decides."""
-    matrix = head.matrix().T
-    graph.add("MatMul", [pooled, graph.constant(f"{name}.w", matrix)], name)
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["messages", matrix.shape[1]])
+    weight = graph.constant(f"{name}.w", head.matrix().T)
+    return graph.add("MatMul", [pooled, weight], f"{name}.head")
 
 
-def build(model: IntentModel) -> onnx.ModelProto:
-    """The float graph: `input_ids`, `attention_mask` [n, tokens] int64 → `intent`, `route`."""
-    graph = Graph()
-    encoder: Any = model.encoder
+def frustration_logit(graph: Graph, head: Any, pooled: str) -> str:
+    """Logit [n, 1] of an angry message."""
+    weight = graph.constant("frustration.w", head.weight.T)
+    product = graph.add("MatMul", [pooled, weight], "frustration.head")
+    bias = graph.constant("frustration.b", head.bias)
+    return graph.add("Add", [product, bias], "frustration")
+
+
+def encode(graph: Graph, encoder: Any) -> str:
+    """The pooled vector of each message: `input_ids`, `attention_mask` → [n, width]."""
     states = _embeddings(graph, encoder.embeddings)
     graph.add("Cast", ["attention_mask"], "mask32", to=TensorProto.INT32)
     for number, layer in enumerate(encoder.transformer.layer):
         states = _layer(graph, f"layer{number}", layer, states, encoder.config.n_heads)
-    pooled = _pooled(graph, states)
-    heads = {"intent": model.intent} | ({"route": model.route} if model.route else {})
-    outputs = [_head(graph, name, head, pooled) for name, head in heads.items()]
+    return _pooled(graph, states)
+
+
+def finish(graph: Graph, widths: dict[str, int]) -> onnx.ModelProto:
+    """The model with one output per head: name → columns."""
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["messages", width])
+        for name, width in widths.items()
+    ]
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["messages", "tokens"])
         for name in ("input_ids", "attention_mask")

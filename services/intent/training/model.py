@@ -1,10 +1,23 @@
-"""One mean-pooled encoder and two cosine heads."""
+"""One mean-pooled encoder and its heads."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.intent.training.precision import autocast
+
 SCALE = 20.0  # logit of a perfect match at the start; learned. Source: Wang et al. 2018 (CosFace)
+
+
+class Outputs(NamedTuple):
+    """Unit vectors [n, width] and logits: [n, intents], [n, routes] or None, [n] or None."""
+
+    pooled: Tensor
+    intent: Tensor
+    route: Tensor | None
+    frustration: Tensor | None
 
 
 class CosineHead(nn.Module):  # type: ignore[misc]
@@ -25,26 +38,42 @@ class CosineHead(nn.Module):  # type: ignore[misc]
 
 
 class IntentModel(nn.Module):  # type: ignore[misc]
-    """Token ids in, pooled unit vectors and logits of both heads out."""
+    """Token ids in; a pooled unit vector and the logits of each head out."""
 
-    def __init__(self, encoder: nn.Module, width: int, intents: int, routes: int) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        width: int,
+        intents: int,
+        routes: int,
+        *,
+        frustration: bool = False,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(0.1)
         self.intent = CosineHead(width, intents)
         self.route = CosineHead(width, routes) if routes else None
+        self.frustration = nn.Linear(width, 1) if frustration else None
+        if self.frustration is not None:
+            self.frustration.weight.data.mul_(SCALE)  # its input has unit length
 
     def pool(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Mean over real tokens, unit length: [n, width]."""
-        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        weights = mask[..., None].to(states.dtype)
-        mean = (states * weights).sum(1) / weights.sum(1)
+        with autocast():
+            states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        weights = mask[..., None].float()
+        mean = (states.float() * weights).sum(1) / weights.sum(1)
         return functional.normalize(self.dropout(mean), dim=-1)
 
-    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """(pooled, intent logits, route logits or None)."""
+    def forward(self, ids: Tensor, mask: Tensor) -> Outputs:
         pooled = self.pool(ids, mask)
-        return pooled, self.intent(pooled), None if self.route is None else self.route(pooled)
+        return Outputs(
+            pooled,
+            self.intent(pooled),
+            None if self.route is None else self.route(pooled),
+            None if self.frustration is None else self.frustration(pooled)[:, 0],
+        )
 
 
 def set_prototypes(head: CosineHead, pooled: Tensor, labels: Tensor) -> None:
