@@ -18,6 +18,7 @@ import numpy as np
 from services.intent.classifier import OnnxClassifier, Scores
 from shared.errors import ConfigurationError
 
+ROOT = Path(__file__).parents[2]
 SHIPPED = Path(__file__).parent / "model"
 _BINS = 15
 _TIMED = 200  # messages timed one by one; more do not move the median
@@ -32,7 +33,7 @@ def evaluate(data: Path, train: Sequence[Path] = (), model: Path = SHIPPED) -> R
     that refusing is counted once. Null: the file has no rows for that figure.
 
     Raises:
-        ConfigurationError: a file or the model cannot be read, or training lacks torch.
+        ConfigurationError: a file or the model cannot be read, or training fails.
     """
     rows = _rows(data)
     if not train:
@@ -74,17 +75,42 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     return found
 
 
+def training_python(root: Path) -> Path:
+    """An interpreter that has torch: this one, or that of `.venv-train` in the checkout `root`.
+
+    The environment is made, or brought up to date, when it is needed; a second call finds it.
+
+    Raises:
+        ConfigurationError: it cannot be made, or `root` is no checkout.
+    """
+    if importlib.util.find_spec("torch") is not None:
+        return Path(sys.executable)
+    installer = root / "infra" / "local" / "environment.py"
+    python = root / ".venv-train" / "bin" / "python"
+    if not installer.is_file():
+        raise ConfigurationError(
+            f"--train needs torch, which the product does without, and {root} is no checkout that "
+            "could make .venv-train: install requirements/train.txt and run this with its python"
+        )
+    if not python.exists():
+        sys.stderr.write("training needs torch: making .venv-train (5 GB, once)\n")
+    done = subprocess.run([sys.executable, str(installer), "train"], stdout=sys.stderr, check=False)
+    if done.returncode or not python.exists():
+        raise ConfigurationError(
+            f".venv-train could not be made (exit code {done.returncode}, see above); "
+            "`make train-intent DATA=…` makes it too"
+        )
+    return python
+
+
 def _train(files: Sequence[Path], out: Path) -> None:
     """The recipe as `make train-intent` runs it; progress goes to standard error."""
-    if importlib.util.find_spec("torch") is None:
-        raise ConfigurationError(
-            "--train needs torch, which the product does without: install requirements/train.txt "
-            "(`make train-intent` does, into .venv-train) and run this with .venv-train/bin/python"
-        )
+    python = training_python(ROOT)
     data = [part for path in files for part in ("--data", str(path.resolve()))]
-    command = [sys.executable, "-m", "services.intent.training", *data, "--out", str(out)]
+    command = [str(python), "-m", "services.intent.training", *data, "--out", str(out)]
+    sys.stderr.write(f"training on {', '.join(path.name for path in files)} with {python}\n")
     # stdout stays clean: with --json it is read by programs.
-    done = subprocess.run(command, stdout=sys.stderr, cwd=Path(__file__).parents[2], check=False)
+    done = subprocess.run(command, stdout=sys.stderr, cwd=ROOT, check=False)
     if done.returncode:
         raise ConfigurationError(f"training failed with exit code {done.returncode}; see above")
 

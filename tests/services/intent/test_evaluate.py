@@ -1,12 +1,11 @@
 """Measuring the shipped classifier on labelled files."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 
-from services.intent.evaluate import evaluate, expected_calibration_error
+from services.intent.evaluate import evaluate, expected_calibration_error, training_python
 from shared.errors import ConfigurationError
 
 
@@ -44,11 +43,38 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
         evaluate(file, [])
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
-def test_training_without_torch_says_what_to_install(tmp_path: Path) -> None:
-    file = write(tmp_path / "small.jsonl", [("hi", "greeting")])
-    with pytest.raises(ConfigurationError, match=r"requirements/train\.txt.*\.venv-train"):
-        evaluate(file, [file])
+INSTALLER = """import pathlib, sys
+assert sys.argv[1:] == ["train"]
+folder = pathlib.Path(__file__).parents[2] / ".venv-train" / "bin"
+folder.mkdir(parents=True)
+(folder / "python").touch()
+"""
+
+
+def checkout(root: Path, installer: str) -> Path:
+    (root / "infra" / "local").mkdir(parents=True)
+    (root / "infra" / "local" / "environment.py").write_text(installer, "utf-8")
+    return root
+
+
+def test_training_makes_its_environment_and_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = training_python(checkout(tmp_path, INSTALLER))
+    assert found == tmp_path / ".venv-train" / "bin" / "python"
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "making .venv-train" in err
+
+
+def test_an_environment_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"exit code 3.*make train-intent"):
+        training_python(checkout(tmp_path, "raise SystemExit(3)"))
+
+
+def test_training_outside_a_checkout_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no checkout.*requirements/train\.txt"):
+        training_python(tmp_path)
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
