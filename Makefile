@@ -62,7 +62,7 @@ format: env-test ## let ruff tidy the code
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: bench-bus bench-turns bench-retrieval ## all measurements
+bench: bench-bus bench-turns bench-retrieval bench-cache ## all measurements
 
 bench-bus: env ## hop latency and throughput of the bus variants, side by side
 	@$(PY) -m shared.bus.bench
@@ -72,6 +72,10 @@ bench-turns: env ## 200 cached and 200 uncached turns against the running system
 
 bench-kills: env ## kill each part under a stream of questions (needs `make up`); V="cache kafka" picks
 	@$(PY) -m infra.local.bench_kills $(V)
+
+bench-cache: ## the semantic cache at 100,000 entries beside GPTCache and redisvl; PAIRS=file of pairs
+	@$(PYTHON) infra/local/environment.py bench
+	@.venv-bench/bin/python -m infra.local.bench_cache $(if $(PAIRS),--pairs $(PAIRS))
 
 bench-retrieval: env ## quality and time of each retrieval variant on the sample shop
 	@$(PY) -m services.cli eval retrieval --kb infra/sample_shop/articles --queries infra/sample_shop/queries.jsonl
@@ -94,7 +98,7 @@ requirements: env ## make the hash-pinned lists anew from requirements/*.in
 	@set -e; compile=".venv/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links"; \
 	$$compile requirements/uv.in -o requirements/uv.txt; \
 	$$compile requirements/test.in -o requirements/test.txt; \
-	for list in run local train; do \
+	for list in run local train bench; do \
 		$$compile requirements/$$list.in -c requirements/test.txt -o requirements/$$list.txt; done; \
 	$$compile --no-deps requirements/llm.in -o requirements/llm.txt
 

@@ -6,8 +6,8 @@ code 1: something failed, and a line says what.
 
 import typer
 
+from services import cli_cache, cli_dlq, cli_eval, cli_knowledge
 from services import cli_common as common
-from services import cli_dlq, cli_eval, cli_knowledge
 from services.cli_ask import ask
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.add_typer(cli_knowledge.app, name="knowledge")
+app.add_typer(cli_cache.app, name="cache")
 app.add_typer(cli_dlq.app, name="dlq")
 app.add_typer(cli_eval.app, name="eval")
 

@@ -10,7 +10,7 @@ from shared.settings import Settings, load
 
 app = Celery("switchboard", broker=load(Settings).celery_broker_url)
 app.conf.update(
-    include=["services.retrieval.jobs"],
+    include=["services.cache.jobs", "services.retrieval.jobs"],
     # One process with one model in it: a pool of forks would load the embedder once per fork.
     worker_pool="solo",
     task_ignore_result=True,
@@ -26,6 +26,7 @@ app.conf.update(
         "sync-documents-nightly": {
             "task": "retrieval.sync_folder",
             "schedule": crontab(hour=3, minute=15),
-        }
+        },
+        "warm-up-hourly": {"task": "cache.warm_up", "schedule": crontab(minute=7)},
     },
 )

@@ -376,12 +376,13 @@ class AnswerDisputed(Conversational):
     topic = "answer.disputed.v1"
     retention_hours = 168
 
-    turn_id: str
+    turn_id: str = ""
+    question: str = ""  # as screened; names the turn where its id is not known
     disputed_by: str  # an agent's e-mail, or "admin"
     disputed_unix_ms: int
 
     def identity(self) -> str:
-        return f"{self.turn_id}|{self.disputed_by}"
+        return f"{self.conversation_id}|{self.turn_id or self.question}|{self.disputed_by}"
 
 
 class ConversationErased(Conversational):

@@ -1,9 +1,9 @@
 """Makes `.venv` hold exactly one hash-pinned list. Standard library only: it runs before all else.
 
-    python3 infra/local/environment.py local|test|train|llm
+    python3 infra/local/environment.py local|test|train|llm|bench
 
 `test` is a superset of `local`, so a machine that has `test` keeps it when `local` is asked for;
-the others live in folders of their own (`.venv-train`, `.venv-llm`).
+the others live in folders of their own (`.venv-train`, `.venv-llm`, `.venv-bench`).
 A stamp inside `.venv` says what was installed; a second run reads it and does nothing.
 """
 
@@ -16,7 +16,13 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTS = {"local": ("local", "test"), "test": ("test",), "train": ("train",), "llm": ("llm",)}
+LISTS = {
+    "local": ("local", "test"),
+    "test": ("test",),
+    "train": ("train",),
+    "llm": ("llm",),
+    "bench": ("bench",),
+}
 OLDEST_PYTHON = (3, 11)
 
 _COMMAND = """#!/bin/sh

@@ -9,6 +9,7 @@ from services.cache.traces import Trace
 from shared import metrics
 from shared.answers import Scope
 from shared.events import AnswerDisputed, ConversationErased, FeedbackGiven, KnowledgeChanged
+from shared.fingerprint import fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ async def heed_feedback(event: FeedbackGiven, deps: Deps) -> None:
 async def take_dispute(event: AnswerDisputed, deps: Deps) -> None:
     """Forget an answer that did not fit, and ask more of what is near it from now on."""
     trace = await deps.traces.of(event, event.turn_id)
+    if trace is None and event.question:
+        trace = await deps.traces.of_question(event, fingerprint(event.question))
     if trace is None:
         log.info("disputed, but not answered from the cache: turn %s", event.turn_id)
         return

@@ -128,7 +128,7 @@ async def _note(event: Screened, hit: Hit, deps: Deps) -> None:
     metrics.CACHE.labels(event.tenant_id, hit.kind).inc()
     metrics.CACHE_SAVED_USD.labels(event.tenant_id).inc(entry.cost_usd)
     metrics.CACHE_SAVED_SECONDS.labels(event.tenant_id).inc(entry.made_ms / 1000)
-    trace = trace_of(hit.scope, entry, hit.similarity, hit.probability)
+    trace = trace_of(hit.scope, entry, event.fingerprint, hit.similarity, hit.probability)
     with suppress(Unavailable):
         await asyncio.gather(
             deps.store.served(hit.scope, entry.fingerprint),

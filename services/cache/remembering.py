@@ -16,17 +16,22 @@ async def keep(event: Answered, embedding: bytes, deps: Deps) -> None:
     entry = learnt(Remembered.of(event), embedding, lessons)
     if deps.catalogue.vouches_for(event.tenant_id, entry):
         await deps.store.remember(scope, entry, embedding)
-        await deps.traces.keep(event, event.turn_id, trace_of(scope, entry))
+        await deps.traces.keep(event, event.turn_id, trace_of(scope, entry, entry.fingerprint))
 
 
 def trace_of(
-    scope: Scope, entry: Remembered, similarity: float = 1.0, probability: float = 1.0
+    scope: Scope,
+    entry: Remembered,
+    asked: str,
+    similarity: float = 1.0,
+    probability: float = 1.0,
 ) -> Trace:
-    """What a turn has to do with an entry."""
+    """What a turn that asked `asked` (a fingerprint) has to do with an entry."""
     return Trace(
         locale=scope.locale,
         knowledge_version=scope.knowledge_version,
         policy_version=scope.policy_version,
+        asked=asked,
         fingerprint=entry.fingerprint,
         question=entry.question,
         similarity=similarity,

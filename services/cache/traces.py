@@ -16,6 +16,7 @@ class Trace(BaseModel):
     locale: str
     knowledge_version: str
     policy_version: str
+    asked: str  # fingerprint of the question as this turn put it
     fingerprint: str  # of the entry
     question: str  # that the entry was made for
     similarity: float  # of the two questions; 1: the same words
@@ -40,6 +41,12 @@ class Traces:
         """The trace of one turn of the event's conversation."""
         found = (await self._kv.fields(_key(event))).get(turn_id)
         return None if found is None else Trace.model_validate_json(found)
+
+    async def of_question(self, event: Conversational, asked: str) -> Trace | None:
+        """The trace of a turn of the event's conversation by its question's fingerprint."""
+        rows = (await self._kv.fields(_key(event))).values()
+        traces = map(Trace.model_validate_json, rows)
+        return next((trace for trace in traces if trace.asked == asked), None)
 
     async def erase(self, event: Conversational) -> None:
         await self._kv.delete(_key(event))

@@ -36,6 +36,12 @@ class Reply(Body):
     message_id: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$")
 
 
+class WrongAnswer(Body):
+    """The bot's message in the transcript."""
+
+    message_id: str = Field(min_length=1, max_length=200)
+
+
 def build_api(deps: ApiDeps) -> FastAPI:
     """Pages and API of the dashboard."""
     api = FastAPI(title="Switchboard agent dashboard", version="1")
@@ -117,6 +123,22 @@ async def close(case_id: str, session: Changing, deps: Wired) -> dict[str, Any]:
     return await _act(deps, session, case_id, lambda case: desk.close(case, agent, now_ms))
 
 
+@router.post("/cases/{case_id}/wrong-answer")
+async def dispute(
+    case_id: str, body: WrongAnswer, session: Changing, deps: Wired
+) -> dict[str, Any]:
+    """An answer of the bot was wrong: the cache forgets it, and is stricter with what is near."""
+    agent, now_ms = session.agent, deps.clock.unix_ms()
+    found = await deps.desk.get(agent, case_id)
+    said = found[1] if found else ()
+    return await _act(
+        deps,
+        session,
+        case_id,
+        lambda case: desk.dispute(case, agent, said, body.message_id, now_ms),
+    )
+
+
 @router.get("/events")
 async def events(session: Reading, deps: Wired) -> Response:
     """Server-sent `changed` whenever a case of the tenant changed."""
@@ -151,6 +173,8 @@ async def _act(
 def _problem(refusal: Refusal) -> Problem:
     if refusal.kind == "missing":
         return Problem(404, "No such case")
+    if refusal.kind == "no_answer":
+        return Problem(404, "No such answer of the bot in this conversation")
     if refusal.kind == "closed":
         return Problem(409, "This case is closed", reason="closed")
     if refusal.kind == "not_owner" and not refusal.owner_name:

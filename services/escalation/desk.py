@@ -1,12 +1,13 @@
 """What an agent may do with a case. Pure: a case in, a decision or a refusal out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from services.escalation.core import Case, Said
-from shared.events import BOT, AgentReplied, Event, OwnerChanged
+from shared.events import BOT, AgentReplied, AnswerDisputed, Event, OwnerChanged
 
-RefusalKind = Literal["missing", "owned", "not_owner", "closed"]
+RefusalKind = Literal["missing", "owned", "not_owner", "closed", "no_answer"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,28 @@ def close(case: Case, agent: Agent, now_ms: int) -> Verdict:
     if case.state == "active" and (refusal := _not_mine(case, agent)):
         return refusal
     return _closed(case, agent, "resolved", f"{agent.name} closed the case", now_ms)
+
+
+def dispute(
+    case: Case, agent: Agent, said: Sequence[Said], message_id: str, now_ms: int
+) -> Verdict:
+    """The agent says that an answer of the bot did not fit: no cache gives it to that question."""
+    place = next((n for n, item in enumerate(said) if item.message_id == message_id), None)
+    if place is None or said[place].role != "bot":
+        return Refusal("no_answer")
+    asked = [item.text for item in said[:place] if item.role == "customer"]
+    event = AnswerDisputed(
+        tenant_id=case.tenant_id,
+        conversation_id=case.conversation_id,
+        turn_id=message_id.removesuffix(":bot") if message_id.endswith(":bot") else "",
+        question=asked[-1] if asked else "",
+        disputed_by=agent.email,
+        disputed_unix_ms=now_ms,
+    )
+    note = Said(
+        f"{message_id}:disputed", "system", f"{agent.name} marked the answer above as wrong", now_ms
+    )
+    return Decision(case, (note,), (event,), "disputed", message_id)
 
 
 def released(case: Case, now_ms: int) -> OwnerChanged | None:

@@ -133,7 +133,18 @@ function bubble(message) {
   const who = message.role === "agent" ? message.author || "Agent" : WHO[message.role];
   return el("div", { class: `said ${message.role}`, "data-id": message.message_id },
     who ? el("p", { class: "who" }, el("b", { text: who }), ` ${clock(message.created_unix_ms)}`) : null,
-    el("p", { class: "text", text: message.text }));
+    el("p", { class: "text", text: message.text }),
+    message.role === "bot" ? el("button", { type: "button", class: "quiet wrong", text: "Wrong answer",
+      title: "Never give this answer to this question again", onclick: (event) => dispute(message, event.target) }) : null);
+}
+
+async function dispute(message, button) {
+  if (!(await ask("Mark this answer as wrong? It is forgotten, and questions like it are judged more strictly.", "Mark as wrong"))) return;
+  button.disabled = true;
+  try {
+    await change("wrong-answer", { message_id: message.message_id });
+    toast("Marked. Nobody gets this answer from memory again.");
+  } catch (error) { button.disabled = false; fail(error); }
 }
 
 function draft() {

@@ -10,7 +10,7 @@ from services.escalation.entrance import ApiDeps
 from services.escalation.outbox import Outbox
 from shared.database import open_database
 from shared.errors import Unavailable
-from shared.events import BOT, AgentReplied, Event, OwnerChanged
+from shared.events import BOT, AgentReplied, AnswerDisputed, Event, OwnerChanged
 
 REPLY = {"text": "Hello, this is Ana.", "message_id": "0123456789abcdef"}
 
@@ -131,6 +131,40 @@ async def test_two_agents_who_take_at_once_are_one_owner(world: Any, a_hand_over
         answers = await asyncio.gather(*(http.post(path, json={}) for http in (ana, ben) * 4))
     winners = {answer.json()["agent"] for answer in answers if answer.status_code == 200}
     assert len(winners) == 1
+
+
+async def test_an_agent_marks_an_earlier_answer_as_wrong_and_the_cache_hears_of_it(
+    world: Any, a_hand_over: Any
+) -> None:
+    case_id = await opened(world, a_hand_over)
+    path = f"/api/cases/{case_id}/wrong-answer"
+    async with world.browser() as http:
+        before = (await http.get(f"/api/cases/{case_id}")).json()["messages"]
+        answer = next(item for item in before if item["role"] == "bot")
+        body = {"message_id": answer["message_id"]}
+        assert (await http.post(path, json=body)).status_code == 200
+        after = (await http.get(f"/api/cases/{case_id}")).json()["messages"]
+    assert any("Ana marked the answer" in item["text"] for item in after)
+    (event,) = await world.hear(AnswerDisputed.topic, 1)
+    assert (event.question, event.turn_id) == ("Where is it?", "")
+    assert (event.tenant_id, event.disputed_by) == ("morrow", "ana@morrow.example")
+
+
+async def test_only_an_answer_of_the_bot_can_be_marked_and_only_by_the_tenants_agents(
+    world: Any, a_hand_over: Any
+) -> None:
+    case_id = await opened(world, a_hand_over)
+    path = f"/api/cases/{case_id}/wrong-answer"
+    async with world.browser() as http:
+        messages = (await http.get(f"/api/cases/{case_id}")).json()["messages"]
+        customers = next(item for item in messages if item["role"] == "customer")
+        for message_id in (customers["message_id"], "unknown"):
+            refused = await http.post(path, json={"message_id": message_id})
+            assert refused.status_code == 404 and "answer of the bot" in refused.json()["title"]
+    bots = next(item for item in messages if item["role"] == "bot")
+    async with world.browser("eve@other.example") as http:
+        refused = await http.post(path, json={"message_id": bots["message_id"]})
+        assert refused.status_code == 404
 
 
 @pytest.mark.parametrize(
