@@ -13,9 +13,7 @@ from shared.errors import ConfigurationError, Unavailable
 from shared.identity import port_of
 
 app = typer.Typer(cls=common.Group, no_args_is_help=True, help="Remembered answers.")
-Url = Annotated[
-    str, typer.Option("--url", help="where the cache listens; default: on this machine")
-]
+Url = Annotated[str, typer.Option("--url", help="where the cache listens, if not here")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="the most used ones")]
 Question = Annotated[str, typer.Option("--question", help="its answers in all languages")]
 Document = Annotated[str, typer.Option("--document", help="every answer that cites it")]

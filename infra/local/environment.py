@@ -16,13 +16,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTS = {
-    "local": ("local", "test"),
-    "test": ("test",),
-    "train": ("train",),
-    "llm": ("llm",),
-    "bench": ("bench",),
-}
+LISTS = {"local": ("local", "test"), **{n: (n,) for n in ("test", "train", "llm", "bench")}}
 OLDEST_PYTHON = (3, 11)
 
 _COMMAND = """#!/bin/sh
