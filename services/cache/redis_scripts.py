@@ -44,9 +44,10 @@ end
 return gone
 """
 
-# KEYS: counts   ARGV: member, most members. Space-Saving (Metwally et al. 2005): a newcomer takes
+# KEYS: counts   ARGV: member, most members, keep_s. Space-Saving (Metwally et al. 2005): a newcomer takes
 # over the count of the rarest, so that frequent ones are never missed however long the tail is.
 COUNT = """
+redis.call('EXPIRE', KEYS[1], ARGV[3])
 if redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return redis.call('ZINCRBY', KEYS[1], 1, ARGV[1])
 end

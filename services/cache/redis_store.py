@@ -122,8 +122,8 @@ class RedisAnswerStore:
 
     async def asked(self, tenant_id: str, locale: str, question: str) -> None:
         key, member = _asked(tenant_id), f"{locale}\t{question}"
-        await self._script(redis_scripts.COUNT, [key], member, self._bounds.questions)
-        await self._run("EXPIRE", key, ASKED_KEEP_S)
+        most = self._bounds.questions
+        await self._script(redis_scripts.COUNT, [key], member, most, ASKED_KEEP_S)
 
     async def most_asked(self, tenant_id: str, count: int) -> Sequence[tuple[str, str]]:
         found = await self._run("ZREVRANGE", _asked(tenant_id), 0, count - 1)

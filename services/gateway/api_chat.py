@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from services.gateway import core
@@ -30,6 +31,15 @@ _STREAM = {
     "content": {"text/event-stream": {"example": "id: 1\nevent: ack\ndata: {…}\n\n"}},
 }
 
+CacheControl = Annotated[
+    str,
+    Header(
+        description="`no-cache`: answer afresh, not from the cache. `no-store`: that, and do not "
+        "remember the answer either.",
+        examples=["no-cache"],
+    ),
+]
+
 
 def busy(error: Overloaded) -> Problem:
     """Too much at once: come back in a moment."""
@@ -46,7 +56,9 @@ def routes(desk: Desk) -> APIRouter:
         response_model=ChatResponse,
         responses={200: _STREAM, **problems(401, 413, 422, 429, 503)},
     )
-    async def chat(body: ChatRequest, request: Request) -> Response:
+    async def chat(
+        body: ChatRequest, request: Request, cache_control: CacheControl = ""
+    ) -> Response:
         """Ask a question. Always answered by the deadline, if need be with an honest text."""
         tenant = desk.door.tenant_of_widget(request.headers, request.query_params)
         text = desk.checked_text(body.message)
@@ -59,7 +71,7 @@ def routes(desk: Desk) -> APIRouter:
             text=text,
             user_id=body.user_id or "",
             locale=body.locale,
-            cache_control=request.headers.get("cache-control", ""),
+            cache_control=cache_control,
         )
         headers = dict(allowance.headers)
         if "text/event-stream" in request.headers.get("accept", ""):

@@ -1,0 +1,173 @@
+"""Times the semantic cache beside GPTCache and redisvl: `make bench-cache`. Runs in `.venv-bench`.
+
+The same entries, the same embedder, one after the other in one run: `--entries` questions, most of
+them vectors drawn around those of real questions, so that filling does not take an hour. A filled
+Redis is kept in `var/bench-cache` for the next run. BENCH_REDIS_URL names a server with the query
+engine (such as the image redis:8), without which redisvl cannot run.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from infra.local import bench_cache_others as others
+from infra.local.bench_cache_own import OwnCache, opened
+from shared.embeddings import Embedder, open_embedder
+from shared.embeddings.port import Vectors
+from shared.settings import Settings, load
+
+SHOP = Path("infra/sample_shop")
+LOOKUPS = 300
+SPREAD = 0.55  # length of the noise added to a unit vector: cosine to its origin about 0.88
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What every cache is filled with; the first ones are real questions with real vectors."""
+
+    questions: list[str]
+    vectors: Vectors
+
+
+def read_pairs(paths: Sequence[Path]) -> list[tuple[str, str, int]]:
+    """Pairs of questions, and 1 where one answer serves both."""
+    rows = [json.loads(line) for path in paths for line in path.read_text("utf-8").splitlines()]
+    return [(row["text_a"], row["text_b"], int(row["label"])) for row in rows]
+
+
+def drawn(real: list[str], embedder: Embedder, count: int) -> Entries:
+    """The real questions, and others drawn around them up to `count`."""
+    vectors = embedder.embed(real)
+    random = np.random.default_rng(7)
+    origins = random.integers(0, len(real), count - len(real))
+    noise = random.standard_normal((len(origins), vectors.shape[1])).astype(np.float32)
+    noise *= SPREAD / np.linalg.norm(noise, axis=1, keepdims=True)
+    near = vectors[origins] + noise
+    near /= np.linalg.norm(near, axis=1, keepdims=True)
+    names = [f"{real[origin]} ({number})" for number, origin in enumerate(origins)]
+    return Entries(real + names, np.concatenate([vectors, near]).astype(np.float32))
+
+
+def real_questions(pairs: Sequence[tuple[str, str, int]]) -> list[str]:
+    """What is remembered in truth: the first question of each pair, and the shop's messages."""
+    messages = [json.loads(line) for line in _lines(SHOP / "messages" / "train.jsonl")]
+    texts = [a for a, _, _ in pairs] + [row["text"] for row in messages]
+    return list(dict.fromkeys(texts))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    yield from path.read_text("utf-8").splitlines()
+
+
+async def times_ms(
+    name: str, texts: Sequence[str], look_up: Callable[[str], Awaitable[object]]
+) -> list[float]:
+    """How long each look-up took, one after the other, after a few that warm up."""
+    for text in texts[:10]:
+        await look_up(text)
+    found = []
+    for text in track(texts, name, console=Console(stderr=True)):
+        started = time.perf_counter()
+        await look_up(text)
+        found.append((time.perf_counter() - started) * 1000)
+    return found
+
+
+def figures(found: Sequence[float]) -> list[str]:
+    """p50, p95 and maximum as cells."""
+    ordered = sorted(found)
+    p95 = ordered[int(len(ordered) * 0.95)]
+    return [f"{value:.2f}" for value in (statistics.median(ordered), p95, ordered[-1])]
+
+
+async def _speed(
+    own: OwnCache, entries: Entries, embedder: Embedder, asked: list[str], redis_url: str
+) -> Table:
+    table = Table("cache", "look-up", "p50 ms", "p95 ms", "max ms")
+    exact = entries.questions[:LOOKUPS]
+    table.add_row("Switchboard", "same words", *figures(await times_ms("own", exact, own.look_up)))
+    table.add_row("", "other words", *figures(await times_ms("own", asked, own.look_up)))
+    with others.gptcache_of(entries.questions, entries.vectors, embedder) as look_up:
+        table.add_row(
+            "GPTCache", "same words", *figures(await times_ms("GPTCache", exact, look_up))
+        )
+        table.add_row("", "other words", *figures(await times_ms("GPTCache", asked, look_up)))
+    try:
+        rival = others.redisvl_of(redis_url, entries.questions, entries.vectors, embedder)
+    except others.NoQueryEngine as error:
+        table.add_row("redisvl", f"not run: {error}", "", "", "")
+        return table
+    table.add_row("redisvl", "same words", *figures(await times_ms("redisvl", exact, rival)))
+    table.add_row("", "other words", *figures(await times_ms("redisvl", asked, rival)))
+    return table
+
+
+async def _quality(own: OwnCache, pairs: Sequence[tuple[str, str, int]]) -> Table:
+    """Would the answer to the first question be given to the second?"""
+    labels = np.array([label for _, _, label in pairs])
+    cosines = await own.cosines([(a, b) for a, b, _ in pairs])
+    chances = await own.chances([(a, b) for a, b, _ in pairs])
+    deciders = {
+        "Switchboard (cosine, rules, verifier)": own.accepts(cosines, chances),
+        "GPTCache as it comes": others.gptcache_accepts(cosines),
+        "redisvl as it comes": cosines >= 1 - others.redisvl_distance(),
+        "cosine ≥ .95": cosines >= 0.95,
+    }
+    table = Table("decided by", "right hits", "wrong hits", "precision", "recall")
+    for name, accepted in deciders.items():
+        right = int((accepted & (labels == 1)).sum())
+        wrong = int((accepted & (labels == 0)).sum())
+        precision = f"{right / (right + wrong):.3f}" if right + wrong else "–"
+        counts = (f"{right} of {labels.sum()}", f"{wrong} of {(labels == 0).sum()}")
+        table.add_row(name, *counts, precision, f"{right / max(1, labels.sum()):.3f}")
+    return table
+
+
+async def run(entries_wanted: int, files: Sequence[Path], quality_files: Sequence[Path]) -> None:
+    """Measure and print."""
+    settings = load(Settings)
+    embedder = open_embedder(settings.embedder_url)
+    pairs = read_pairs(files)
+    entries = drawn(real_questions(pairs), embedder, entries_wanted)
+    asked = list(dict.fromkeys(b for _, b, _ in pairs))[:LOOKUPS]
+    folder = settings.var_dir / "bench-cache"
+    async with opened(folder, entries.questions, entries.vectors) as own:
+        redis_url = os.environ.get("BENCH_REDIS_URL", own.redis_url)
+        speed = await _speed(own, entries, embedder, asked, redis_url)
+        quality = [(path.name, await _quality(own, read_pairs([path]))) for path in quality_files]
+        both = await _quality(own, pairs)
+        memory = await own.memory()
+    out = Console()
+    load_now = os.getloadavg()[0]
+    out.print(f"{entries_wanted} entries, embedder {embedder.name}, load {load_now:.1f}, {memory}")
+    out.print(speed)
+    out.print("pairs of the sample shop: near misses (0) and rewordings (1)", both)
+    for name, table in quality:
+        out.print(name, table)
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument(
+        "--pairs", type=Path, action="append", default=[], help="more pairs to judge"
+    )
+    given = parser.parse_args()
+    shop = [SHOP / "pairs_near_miss.jsonl", SHOP / "pairs_rewordings.jsonl"]
+    asyncio.run(run(given.entries, shop, given.pairs))
+
+
+if __name__ == "__main__":
+    main()
