@@ -44,16 +44,14 @@ end
 return gone
 """
 
-# KEYS: counts   ARGV: member, most members, keep_s. Space-Saving (Metwally et al. 2005): a newcomer takes
-# over the count of the rarest, so that frequent ones are never missed however long the tail is.
+# KEYS: counts   ARGV: member, most members, keep_s. Space-Saving (Metwally et al. 2005): a newcomer
+# takes over the count of the rarest, so that frequent ones are never missed, however long the tail.
 COUNT = """
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-if redis.call('ZSCORE', KEYS[1], ARGV[1]) then
-  return redis.call('ZINCRBY', KEYS[1], 1, ARGV[1])
-end
 local floor = 0
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) == false
+    and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
   floor = tonumber(redis.call('ZPOPMIN', KEYS[1])[2])
 end
-return redis.call('ZADD', KEYS[1], floor + 1, ARGV[1])
+redis.call('ZINCRBY', KEYS[1], floor + 1, ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
 """
