@@ -24,7 +24,7 @@ from shared.clock import Clock
 from shared.codec import decode
 from shared.errors import InvalidEvent, Overloaded, Transient, Unavailable
 from shared.events import TURN_PATH, Escalated, Event, Received, TurnEvent, dead_letter_topic
-from shared.kv.port import KeyValue
+from shared.finished import FinishedWork
 from shared.publisher import Publisher
 from shared.service import Contract
 from shared.telemetry import Tracer, extract_context
@@ -33,7 +33,6 @@ from shared.vault import Cipher
 log = logging.getLogger(__name__)
 
 LATE_ANSWER_S = 120.0  # past the deadline an answer is still shown in the open chat, for so long
-REMEMBER_DONE_S = 3600.0  # a redelivery comes within a session timeout or a restart
 MAX_ATTEMPTS = 4
 RETRY_BASE_S = 0.05
 RETRY_CAP_S = 1.0
@@ -46,7 +45,7 @@ class ChainDeps:
 
     service: str
     bus: Bus
-    kv: KeyValue
+    finished: FinishedWork
     publisher: Publisher
     stops: StopBoard
     tracer: Tracer
@@ -67,7 +66,8 @@ class Chain:
         self._deps = deps
         self._labels = (deps.service, contract.name)
 
-    async def __call__(self, message: Message) -> None:
+    async def __call__(self, message: Message, *, fresh: bool = False) -> None:
+        """`fresh`: nobody can have been given this message before."""
         try:
             event = decode(message)
         except InvalidEvent as error:
@@ -82,14 +82,15 @@ class Chain:
             kind=SpanKind.CONSUMER,
             attributes={"messaging.destination.name": message.topic, "hop_ms": waited_s * 1000},
         ) as span:
-            outcome = await self._process(message, event)
+            outcome = await self._process(message, event, fresh)
             span.set_attribute("outcome", outcome)
         metrics.MESSAGES.labels(*self._labels, outcome).inc()
 
-    async def _process(self, message: Message, event: Event) -> str:
+    async def _process(self, message: Message, event: Event, fresh: bool) -> str:
         if unwanted := self._unwanted(event):
             return unwanted
-        if await self._done_before(event):
+        done_key = f"done:{self._deps.service}:{self._contract.name}:{event.event_id}"
+        if self._remembers and await self._deps.finished.has(done_key, fresh=fresh):
             return "repeated"
         started_s = self._deps.clock.monotonic_s()
         try:
@@ -101,7 +102,8 @@ class Chain:
         finally:
             elapsed_s = self._deps.clock.monotonic_s() - started_s
             metrics.HANDLER_SECONDS.labels(*self._labels).observe(elapsed_s)
-        await self._remember(event)
+        if self._remembers:
+            self._deps.finished.add(done_key)
         return "ok"
 
     def _unwanted(self, event: Event) -> str:
@@ -163,25 +165,6 @@ class Chain:
                 log.warning("broker away, keeping %s: %s", event.topic, error)
                 await asyncio.sleep(_pause_s(error, attempt))
         raise Unavailable("the broker stayed away")
-
-    async def _done_before(self, event: Event) -> bool:
-        if not self._remembers:
-            return False
-        try:
-            return await self._deps.kv.get(self._done_key(event)) is not None
-        except Unavailable:
-            return False  # working twice is allowed: ids are derived, readers drop repeats
-
-    async def _remember(self, event: Event) -> None:
-        if not self._remembers:
-            return
-        try:
-            await self._deps.kv.set(self._done_key(event), b"1", ttl_s=REMEMBER_DONE_S)
-        except Unavailable:
-            return
-
-    def _done_key(self, event: Event) -> str:
-        return f"done:{self._deps.service}:{self._contract.name}:{event.event_id}"
 
     async def _bury(self, message: Message, event: Event | None, reason: str) -> None:
         """Keep the message where a person can look at it and replay it; free the customer."""

@@ -18,6 +18,7 @@ from shared.chain import Chain, ChainDeps
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.events import Event, HealthReported, PolicyChanged, TurnStopped
+from shared.finished import FinishedWork
 from shared.identity import address_of, instance_name, is_successor, port_of
 from shared.kv.port import KeyValue
 from shared.publisher import Publisher
@@ -48,6 +49,7 @@ class Runtime:
     tracer: Tracer
     cipher: Cipher
     publisher: Publisher
+    finished: FinishedWork
     instance: str
 
     @classmethod
@@ -68,6 +70,7 @@ class Runtime:
             tracer=Tracer(service, settings.var_dir / "traces" if durable else None),
             cipher=Cipher(settings.secret_key.get_secret_value()),
             publisher=Publisher(bus, policy, service),
+            finished=FinishedWork(kv),
             instance=instance_name(service, port_of(service, settings)),
         )
 
@@ -76,7 +79,7 @@ class Runtime:
         return ChainDeps(
             service=service or self.service,
             bus=self.bus,
-            kv=self.kv,
+            finished=self.finished,
             publisher=self.publisher,
             stops=self.stops,
             tracer=self.tracer,
@@ -159,7 +162,7 @@ class Worker:
             if before is not None:
                 await asyncio.wait([before])
             for chain in chains:
-                await chain(message)
+                await chain(message, fresh=subscription.is_fresh(message))
             subscription.done(message)
             self.handled += 1
         finally:
@@ -290,4 +293,5 @@ class Host:
         if self.service.stop is not None:
             await self.service.stop()
         await self._control.stop()
+        await self.runtime.finished.close()
         self.runtime.tracer.close()

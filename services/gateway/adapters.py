@@ -78,7 +78,9 @@ class Conversations:
         """The message was refused: the client may send it again."""
         await self._either(lambda kv: kv.delete("client:{}:{}:{}".format(*key, client_id)))
 
-    async def begin_turn(self, key: Key, turn_id: str, deadline_ms: int) -> None:
+    async def begin_turn(
+        self, key: Key, turn_id: str, deadline_ms: int, *, begins: bool = False
+    ) -> None:
         """Remember whose turn this is, and that it has no answer yet."""
         name, field = f"turn:{key[0]}:{turn_id}", "pending:{}:{}".format(*key)
 
@@ -88,7 +90,7 @@ class Conversations:
                 kv.put_field(field, turn_id, str(deadline_ms).encode(), ttl_s=TURN_TTL_S),
             )
 
-        await self._either(begin)
+        await asyncio.gather(self._either(begin), *([self.claim(key)] if begins else []))
 
     async def end_turn(self, key: Key, turn_id: str) -> None:
         """The turn has its answer."""
@@ -118,8 +120,7 @@ class Conversations:
         await self._either(
             lambda kv: kv.append_once(
                 name,
-                event.turn_id,
-                value,
+                {event.turn_id: value},
                 ttl_s=self._context_ttl_s,
                 max_items=self._context_exchanges,
             )

@@ -72,6 +72,7 @@ def routes(desk: Desk) -> APIRouter:
             user_id=body.user_id or "",
             locale=body.locale,
             cache_control=cache_control,
+            begins=token is not None,
         )
         headers = dict(allowance.headers)
         if "text/event-stream" in request.headers.get("accept", ""):

@@ -103,6 +103,7 @@ async def _client(desk: Desk, socket: WebSocket) -> Client:
         key, token = (tenant, wanted), shown
     else:
         key, fresh = await desk.conversation(tenant, wanted)
+        await desk.conversations.claim(key)
         token = fresh or ""
     return Client(
         socket,

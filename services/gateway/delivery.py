@@ -23,8 +23,7 @@ class Delivery:
         room = self._rooms.enter(key)
         try:
             async with room.lock:
-                for frame in frames:
-                    await self._send(room, frame)
+                await self._send(room, frames)
         finally:
             self._rooms.leave(room)
 
@@ -35,33 +34,37 @@ class Delivery:
             if listener.token is not None or frame.get("turn_id") in listener.turns:
                 listener.tell(frame)
 
-    async def _send(self, room: Room, frame: Frame) -> None:
-        repeated = frame["id"] in room.numbers
-        seq = await self._number(room, frame)
-        room.remember(seq, frame)
-        for listener in list(room.listeners):
-            await self._give(room, listener, seq, frame, repeated)
+    async def _send(self, room: Room, frames: Sequence[Frame]) -> None:
+        repeated = [frame["id"] in room.numbers for frame in frames]
+        numbers = await self._number(room, frames)
+        for seq, frame, is_repeated in zip(numbers, frames, repeated, strict=True):
+            room.remember(seq, frame)
+            for listener in list(room.listeners):
+                await self._give(room, listener, seq, frame, is_repeated)
 
-    async def _number(self, room: Room, frame: Frame) -> int:
+    async def _number(self, room: Room, frames: Sequence[Frame]) -> list[int]:
+        """One round trip for all; numbers of our own while the store is away."""
         try:
-            for earlier in list(room.unsent):
-                await self._append(room, earlier)
-                room.unsent.remove(earlier)
-            return await self._append(room, frame)
+            numbers = await self._append(room, [*room.unsent, *frames])
         except Unavailable:
-            if (known := room.numbers.get(frame["id"])) is not None:
-                return known
-            room.unsent.append(frame)
-            return room.last_seq + 1
+            return [self._number_here(room, frame) for frame in frames]
+        room.unsent.clear()
+        return [numbers[frame["id"]] for frame in frames]
 
-    async def _append(self, room: Room, frame: Frame) -> int:
-        return await self._kv.append_once(
-            room.buffer_key,
-            frame["id"],
-            json.dumps(frame).encode(),
-            ttl_s=self._ttl_s,
-            max_items=self._max_frames,
+    def _number_here(self, room: Room, frame: Frame) -> int:
+        if (known := room.numbers.get(frame["id"])) is not None:
+            return known
+        room.unsent.append(frame)
+        room.remember(room.last_seq + 1, frame)
+        return room.last_seq
+
+    async def _append(self, room: Room, frames: Sequence[Frame]) -> dict[str, int]:
+        """Id → number."""
+        items = {frame["id"]: json.dumps(frame).encode() for frame in frames}
+        numbers = await self._kv.append_once(
+            room.buffer_key, items, ttl_s=self._ttl_s, max_items=self._max_frames
         )
+        return dict(zip(items, numbers, strict=True))
 
     async def _give(
         self, room: Room, listener: Listener, seq: int, frame: Frame, repeated: bool

@@ -62,10 +62,11 @@ class Desk:
 
     async def conversation(self, tenant_id: str, wanted: str | None) -> tuple[Key, str | None]:
         """The conversation, and its token if it begins here."""
-        key = (tenant_id, wanted or str(uuid.uuid4()))
-        is_new = await self.conversations.claim(key)
-        # An id of our own making is new even if the store is away and cannot say so.
-        return key, self.door.token(key) if is_new or wanted is None else None
+        if wanted is None:  # of our own making, so new; its first turn claims it
+            key = (tenant_id, str(uuid.uuid4()))
+            return key, self.door.token(key)
+        key = (tenant_id, wanted)
+        return key, self.door.token(key) if await self.conversations.claim(key) else None
 
     def listener(self, token: str | None, after: int | None = None) -> Listener:
         """A queue for one client."""

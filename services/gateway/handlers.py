@@ -1,5 +1,6 @@
 """Bring to the customer what the other services found, if the customer is here."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,8 +88,10 @@ async def deliver_answer(event: Answered, deps: Deps) -> None:
             await deps.delivery.send(key, [frames.delta_frame(event)])
         return
     answer = core.answer_of(event, deps.clock.unix_ms(), late=late)
-    await _finish(key, answer, frames.answer_frames(answer), deps)
-    await deps.conversations.remember_exchange(event)
+    await asyncio.gather(
+        _finish(key, answer, frames.answer_frames(answer), deps),
+        deps.conversations.remember_exchange(event),
+    )
 
 
 async def announce_hand_over(event: Escalated, deps: Deps) -> None:

@@ -20,7 +20,7 @@ from shared import metrics
 from shared.boards import PolicyBoard
 from shared.clock import Clock
 from shared.errors import Overloaded, Unavailable
-from shared.events import BOT, Received, TurnStopped
+from shared.events import BOT, Exchange, Received, TurnStopped
 from shared.telemetry import Tracer, turn_context
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Ask:
     locale: str = "en"
     cache_control: str = ""
     client_id: str = ""
+    begins: bool = False  # the first of its conversation: nothing came before it
     turn_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -107,25 +108,15 @@ class Turns:
 
     async def _answer(self, ask: Ask, turn: Turn, started_ms: int) -> ChatAnswer:
         deadline_ms = started_ms + int(self._deps.settings.deadline_s * 1000)
-        ack = {"type": "ack", "id": f"{turn.turn_id}:ack", "turn_id": turn.turn_id}
-        ack |= {"conversation_id": ask.key[1], "client_id": ask.client_id}
-        context, _, _ = await asyncio.gather(
-            self._deps.conversations.context(ask.key),
-            self._deps.delivery.send(ask.key, [ack]),
-            self._deps.conversations.begin_turn(ask.key, turn.turn_id, deadline_ms),
+        context = () if ask.begins else await self._deps.conversations.context(ask.key)
+        received = self._received(ask, started_ms, deadline_ms, context)
+        await asyncio.gather(
+            self._acknowledge(ask, received),  # first in the room, so before any answer
+            self._send(ask, turn, received),
+            self._deps.conversations.begin_turn(
+                ask.key, turn.turn_id, deadline_ms, begins=ask.begins
+            ),
         )
-        typing = {"type": "typing", "turn_id": turn.turn_id, "who": "bot"}
-        received = self._received(ask, started_ms, deadline_ms).model_copy(
-            update={"context": context}
-        )
-        try:
-            await self._deps.broker.send(received)
-        except Unavailable:
-            await self._without_broker(ask, turn, received)
-        if received.owner != BOT and not turn.result.done():
-            await self._relayed(ask, turn)
-        elif not turn.result.done():
-            self._deps.delivery.tell(ask.key, typing)
         await self._by_deadline(ask, turn, deadline_ms)
         answer = turn.result.result()
         metrics.TURNS.labels(ask.key[0], answer.origin, answer.mode).inc()
@@ -133,7 +124,25 @@ class Turns:
         metrics.TURN_SECONDS.labels(answer.origin).observe(seconds)
         return answer
 
-    def _received(self, ask: Ask, started_ms: int, deadline_ms: int) -> Received:
+    async def _acknowledge(self, ask: Ask, received: Received) -> None:
+        ack = {"type": "ack", "id": f"{ask.turn_id}:ack", "turn_id": ask.turn_id}
+        ack |= {"conversation_id": ask.key[1], "client_id": ask.client_id}
+        await self._deps.delivery.send(ask.key, [ack])
+        if received.owner == BOT:
+            typing = {"type": "typing", "turn_id": ask.turn_id, "who": "bot"}
+            self._deps.delivery.tell(ask.key, typing)
+
+    async def _send(self, ask: Ask, turn: Turn, received: Received) -> None:
+        try:
+            await self._deps.broker.send(received)
+        except Unavailable:
+            await self._without_broker(ask, turn, received)
+        if received.owner != BOT and not turn.result.done():
+            await self._relayed(ask, turn)
+
+    def _received(
+        self, ask: Ask, started_ms: int, deadline_ms: int, context: tuple[Exchange, ...]
+    ) -> Received:
         tenant_id, conversation_id = ask.key
         return Received(
             tenant_id=tenant_id,
@@ -149,6 +158,7 @@ class Turns:
             policy_version=self._deps.policy.current.answer_version,
             mode=self._deps.policy.current.mode,
             text=ask.text,
+            context=context,
             owner=self._deps.owners.owner(tenant_id, conversation_id),
         )
 

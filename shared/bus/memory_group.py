@@ -92,6 +92,7 @@ class MemorySubscription:
         self._max_in_flight = max_in_flight
         self._ledger = Ledger()
         self._positions: dict[Lane, int] = {}
+        self._fresh_from: dict[Lane, int] = {}  # offsets below were there when the lane came
         self._awake = asyncio.Event()
         self._closed = False
 
@@ -105,6 +106,11 @@ class MemorySubscription:
             self._awake.clear()
             await self._awake.wait()
         raise StopAsyncIteration
+
+    def is_fresh(self, message: Message) -> bool:
+        """Whether it came after its partition was dealt to us."""
+        fresh_from = self._fresh_from.get(Lane(message.topic, message.partition))
+        return fresh_from is not None and message.offset >= fresh_from
 
     def done(self, message: Message) -> None:
         """Mark a message finished; commits at once, there is no network to save."""
@@ -131,12 +137,14 @@ class MemorySubscription:
     def assign(self, lane: Lane, position: int) -> None:
         """A partition comes to this member."""
         self._positions[lane] = position
+        self._fresh_from[lane] = self._group.log(lane).end
         self._ledger.assign(lane, position, committed=position)
         self.wake()
 
     def revoke(self, lane: Lane) -> None:
         """A partition goes; its messages still out here no longer count."""
         self._positions.pop(lane, None)
+        self._fresh_from.pop(lane, None)
         self._ledger.revoke([lane])
         self.wake()
 

@@ -54,6 +54,13 @@ class Subscription(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Message]: ...
 
+    def is_fresh(self, message: Message) -> bool:
+        """Whether no member of the group can have been given this message before.
+
+        True only for what came after its partition was dealt to us.
+        """
+        ...
+
     def done(self, message: Message) -> None:
         """Mark one message finished; cheap, commits happen in the background."""
         ...

@@ -28,6 +28,7 @@ COMMIT_PATIENCE_S = 5.0  # then an unanswered commit no longer holds up the next
 RETRY_S = 0.5
 EMPTY_HANDED_S = 1.0
 CLOSE_TIMEOUT_S = 15.0
+CLOCK_SKEW_MS = 10_000  # between whoever stamps a message and us
 
 
 class ThreadedSubscription:
@@ -52,6 +53,7 @@ class ThreadedSubscription:
         self._finished: deque[tuple[Lane, int]] = deque()
         self._room = threading.Event()
         self._stopping = threading.Event()
+        self._dealt_unix_ms: dict[Lane, float] = {}  # read on the loop, a moment old at worst
         # Of the poll thread alone:
         self._held = False
         self._joined_at_s: float | None = None
@@ -73,6 +75,11 @@ class ThreadedSubscription:
             self._arrived.clear()
             await self._arrived.wait()
         raise StopAsyncIteration
+
+    def is_fresh(self, message: Message) -> bool:
+        """Whether it was sent after its partition was dealt to us, by whatever clock."""
+        since_ms = self._dealt_unix_ms.get(Lane(message.topic, message.partition))
+        return since_ms is not None and message.timestamp_ms > since_ms + CLOCK_SKEW_MS
 
     def done(self, message: Message) -> None:
         """Mark one message finished."""
@@ -100,6 +107,7 @@ class ThreadedSubscription:
         with self._lock:
             for lane in lanes:
                 self._ledger.assign(lane)
+                self._dealt_unix_ms[lane] = time.time() * 1000
 
     def located(self, positions: Mapping[Lane, int]) -> None:
         """Where reading begins."""
@@ -117,6 +125,8 @@ class ThreadedSubscription:
         gone = frozenset(lanes)
         with self._lock:
             self._ledger.revoke(gone)
+            for lane in gone:
+                self._dealt_unix_ms.pop(lane, None)
         self._on_loop(self._drop, gone)
 
     # --- the poll thread

@@ -11,6 +11,18 @@ class _NumberedList:
     numbers: dict[str, int] = field(default_factory=dict)
     last: int = 0
 
+    def append(self, item_id: str, value: bytes) -> int:
+        if item_id not in self.numbers:
+            self.last += 1
+            self.items.append((self.last, item_id, value))
+            self.numbers[item_id] = self.last
+        return self.numbers[item_id]
+
+    def trim(self, max_items: int) -> None:
+        for _, old_id, _ in self.items[:-max_items]:
+            del self.numbers[old_id]
+        del self.items[:-max_items]
+
 
 class MemoryKeyValue:
     """A KeyValue in dictionaries; expired keys go when they are touched, and in sweeps."""
@@ -61,23 +73,22 @@ class MemoryKeyValue:
         self._store(key, value, ttl_s)
         return True
 
+    async def set_many(self, values: Mapping[str, bytes], *, ttl_s: float) -> None:
+        for key, value in values.items():
+            self._store(key, value, ttl_s)
+
     async def delete(self, *keys: str) -> int:
         return sum(self._live(key) is not None and self._drop(key) for key in keys)
 
     async def append_once(
-        self, key: str, item_id: str, value: bytes, *, ttl_s: float, max_items: int
-    ) -> int:
+        self, key: str, items: Mapping[str, bytes], *, ttl_s: float, max_items: int
+    ) -> list[int]:
         found = self._live(key)
         numbered = found if isinstance(found, _NumberedList) else _NumberedList()
-        if item_id not in numbered.numbers:
-            numbered.last += 1
-            numbered.items.append((numbered.last, item_id, value))
-            numbered.numbers[item_id] = numbered.last
-            for _, old_id, _ in numbered.items[:-max_items]:
-                del numbered.numbers[old_id]
-            del numbered.items[:-max_items]
+        numbers = [numbered.append(item_id, value) for item_id, value in items.items()]
+        numbered.trim(max_items)
         self._store(key, numbered, ttl_s)
-        return numbered.numbers[item_id]
+        return numbers
 
     async def read_after(self, key: str, number: int) -> list[tuple[int, bytes]]:
         found = self._live(key)

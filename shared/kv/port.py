@@ -21,16 +21,21 @@ class KeyValue(Protocol):
         """Store; False when `if_absent` and the key was there."""
         ...
 
+    async def set_many(self, values: Mapping[str, bytes], *, ttl_s: float) -> None:
+        """Store several in one round trip."""
+        ...
+
     async def delete(self, *keys: str) -> int:
         """Remove; how many were there."""
         ...
 
     async def append_once(
-        self, key: str, item_id: str, value: bytes, *, ttl_s: float, max_items: int
-    ) -> int:
-        """Append to a numbered list unless `item_id` is in it; its number, from 1, either way.
+        self, key: str, items: Mapping[str, bytes], *, ttl_s: float, max_items: int
+    ) -> list[int]:
+        """Append items (id → value), in order, unless their ids are in the numbered list.
 
-        Numbers never repeat while the list lives, also when old items fell off past `max_items`.
+        Their numbers, from 1, either way. Numbers never repeat while the list lives, also when
+        old items fell off past `max_items`.
         """
         ...
 

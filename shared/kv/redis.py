@@ -17,20 +17,25 @@ from shared.kv.breaker import TIMEOUT_S, Breaker
 # A numbered list is a sorted set (number → "id\0value"), a hash (id → number) and a counter.
 # One script, so that two gateways that append the same frame agree on its number.
 _APPEND_ONCE = """
-local seen = redis.call('HGET', KEYS[2], ARGV[1])
-if seen then return tonumber(seen) end
-local n = redis.call('INCR', KEYS[3])
-redis.call('ZADD', KEYS[1], n, ARGV[1] .. '\\0' .. ARGV[2])
-redis.call('HSET', KEYS[2], ARGV[1], n)
-local surplus = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[4])
+local numbers = {}
+for at = 3, #ARGV, 2 do
+  local seen = redis.call('HGET', KEYS[2], ARGV[at])
+  if not seen then
+    seen = redis.call('INCR', KEYS[3])
+    redis.call('ZADD', KEYS[1], seen, ARGV[at] .. '\\0' .. ARGV[at + 1])
+    redis.call('HSET', KEYS[2], ARGV[at], seen)
+  end
+  numbers[#numbers + 1] = tonumber(seen)
+end
+local surplus = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[2])
 if surplus > 0 then
   for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, surplus - 1)) do
     redis.call('HDEL', KEYS[2], string.match(old, '^(.-)%z'))
   end
   redis.call('ZREMRANGEBYRANK', KEYS[1], 0, surplus - 1)
 end
-for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
-return n
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end
+return numbers
 """
 
 
@@ -76,6 +81,12 @@ class RedisKeyValue:
         async with self.calling() as redis:
             return bool(await redis.set(key, value, px=px, nx=if_absent))
 
+    async def set_many(self, values: Mapping[str, bytes], *, ttl_s: float) -> None:
+        async with self.calling() as redis, redis.pipeline(transaction=False) as pipe:
+            for key, value in values.items():
+                pipe.set(key, value, px=max(1, int(ttl_s * 1000)))
+            await pipe.execute()
+
     async def delete(self, *keys: str) -> int:
         if not keys:
             return 0
@@ -86,12 +97,14 @@ class RedisKeyValue:
             return int(present)
 
     async def append_once(
-        self, key: str, item_id: str, value: bytes, *, ttl_s: float, max_items: int
-    ) -> int:
+        self, key: str, items: Mapping[str, bytes], *, ttl_s: float, max_items: int
+    ) -> list[int]:
         keys = [key, f"{key}:ids", f"{key}:last"]
-        args: list[str | bytes | int] = [item_id, value, int(ttl_s * 1000), max_items]
+        args: list[str | bytes | int] = [int(ttl_s * 1000), max_items]
+        for item_id, value in items.items():
+            args += [item_id, value]
         async with self.calling():
-            return int(await self._append_once(keys=keys, args=args))
+            return [int(number) for number in await self._append_once(keys=keys, args=args)]
 
     async def read_after(self, key: str, number: int) -> list[tuple[int, bytes]]:
         async with self.calling() as redis:

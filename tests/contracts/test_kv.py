@@ -50,24 +50,39 @@ async def test_deleting_counts_what_was_there(kv: KeyValue, key: str) -> None:
 
 async def test_an_item_is_appended_once_and_keeps_its_number(kv: KeyValue, key: str) -> None:
     more = {"ttl_s": 60.0, "max_items": 10}
-    assert await kv.append_once(key, "x", b"first\x00", **more) == 1
-    assert await kv.append_once(key, "y", b"second", **more) == 2
-    assert await kv.append_once(key, "x", b"again", **more) == 1
+    assert await kv.append_once(key, {"x": b"first\x00"}, **more) == [1]
+    assert await kv.append_once(key, {"y": b"second"}, **more) == [2]
+    assert await kv.append_once(key, {"x": b"again"}, **more) == [1]
     assert await kv.read_after(key, 0) == [(1, b"first\x00"), (2, b"second")]
     assert await kv.read_after(key, 1) == [(2, b"second")]
 
 
+async def test_several_items_are_appended_in_order_at_once(kv: KeyValue, key: str) -> None:
+    more = {"ttl_s": 60.0, "max_items": 10}
+    await kv.append_once(key, {"b": b"2"}, **more)
+    assert await kv.append_once(key, {"a": b"1", "b": b"again", "c": b"3"}, **more) == [2, 1, 3]
+    assert await kv.read_after(key, 0) == [(1, b"2"), (2, b"1"), (3, b"3")]
+
+
+async def test_several_values_are_set_with_one_call_and_expire(kv: KeyValue, key: str) -> None:
+    await kv.set_many({f"{key}-a": b"1", f"{key}-b": b"2"}, ttl_s=0.1)
+    assert await kv.get_many([f"{key}-a", f"{key}-b"]) == [b"1", b"2"]
+    await asyncio.sleep(0.15)
+    assert await kv.get_many([f"{key}-a", f"{key}-b"]) == [None, None]
+
+
 async def test_old_items_fall_off_and_numbers_go_on(kv: KeyValue, key: str) -> None:
     for n in range(5):
-        await kv.append_once(key, f"id{n}", str(n).encode(), ttl_s=60, max_items=2)
+        await kv.append_once(key, {f"id{n}": str(n).encode()}, ttl_s=60, max_items=2)
     assert await kv.read_after(key, 0) == [(4, b"3"), (5, b"4")]
 
 
 async def test_appenders_at_the_same_time_agree(kv: KeyValue, key: str) -> None:
     ids = [f"id{n % 7}" for n in range(40)]
-    numbers = await asyncio.gather(
-        *(kv.append_once(key, i, i.encode(), ttl_s=60, max_items=100) for i in ids)
+    found = await asyncio.gather(
+        *(kv.append_once(key, {i: i.encode()}, ttl_s=60, max_items=100) for i in ids)
     )
+    numbers = [number for [number] in found]
     assert len(set(zip(ids, numbers, strict=True))) == 7
     assert sorted(set(numbers)) == list(range(1, 8))
 

@@ -130,7 +130,7 @@ async def test_a_hung_redis_costs_one_short_wait(hung: RedisKeyValue) -> None:
         with pytest.raises(Unavailable):
             await hung.get("x")
         with pytest.raises(Unavailable):
-            await hung.append_once("x", "id", b"v", ttl_s=1.0, max_items=1)
+            await hung.append_once("x", {"id": b"v"}, ttl_s=1.0, max_items=1)
     assert not await hung.ping()
     assert time.monotonic() - began_s < 1.5
 
