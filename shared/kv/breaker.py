@@ -36,6 +36,7 @@ class Breaker:
         self._now_s = now_s
         self._closed_until_s = 0.0  # 0: not broken
         self._probing = False
+        self._answered_at_s = 0.0
 
     @asynccontextmanager
     async def guard(self, *, probe: bool = False) -> AsyncIterator[None]:
@@ -47,14 +48,18 @@ class Breaker:
         if broken and not probe and (self._probing or self._now_s() < self._closed_until_s):
             raise Unavailable(f"{self._name} was away a moment ago")
         self._probing = self._probing or broken
+        began_s = self._now_s()
         try:
             async with asyncio.timeout(self._timeout_s):
                 yield
         except self._failures as error:
-            self._closed_until_s = self._now_s() + self._pause_s
+            # A call that timed out while others were answered waited in a crowd: busy, not away.
+            if not (isinstance(error, TimeoutError) and self._answered_at_s > began_s):
+                self._closed_until_s = self._now_s() + self._pause_s
             raise Unavailable(f"{self._name} did not answer: {type(error).__name__}") from error
         else:
             self._closed_until_s = 0.0
+            self._answered_at_s = self._now_s()
         finally:
             if broken:
                 self._probing = False

@@ -47,7 +47,7 @@ class RedisKeyValue:
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
         pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=64,
+            max_connections=32,
             timeout=timeout_s,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,

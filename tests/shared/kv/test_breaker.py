@@ -71,6 +71,19 @@ async def test_after_the_pause_one_call_finds_out_and_the_others_go_on(
         pass  # it answered: everybody may ask again
 
 
+async def test_one_that_waited_too_long_in_a_crowd_does_not_open_it(
+    breaker: Breaker, clock: HandClock
+) -> None:
+    hanging = asyncio.create_task(_hang(breaker))
+    await asyncio.sleep(0)
+    clock.now_s += 0.02
+    async with breaker.guard():
+        pass
+    await hanging
+    async with breaker.guard():
+        pass
+
+
 async def test_a_probe_that_fails_keeps_it_open(breaker: Breaker, clock: HandClock) -> None:
     await _hang(breaker)
     clock.now_s += 2.1
