@@ -24,7 +24,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "sync-documents-nightly": {
-            "task": "retrieval.sync_folder",
+            "task": "retrieval.sync_sources",
             "schedule": crontab(hour=3, minute=15),
         },
         "warm-up-hourly": {"task": "cache.warm_up", "schedule": crontab(minute=7)},

@@ -404,21 +404,38 @@ class DocumentEvent(Event):
 
 
 class DocumentSubmitted(DocumentEvent):
-    """An admin gave, replaced or withdrew a document. `content` is empty when withdrawn."""
+    """An admin gave, replaced or withdrew a document. `content` is empty when withdrawn.
+
+    Files that are no text travel as base64: what a file is, its content says later.
+    """
 
     topic = "knowledge.submitted.v1"
     retention_hours = 168
     max_message_bytes = 16_000_000  # a 5 MiB document, escaped as JSON
 
-    version: str  # of the content: the first 16 hex digits of its SHA-256
+    version: str  # of the content and what is said about it: `shared.documents.version_of`
     title: str = ""
     content: str = ""
+    encoding: Literal["", "base64"] = ""  # of `content`
     media_type: str = "text/markdown"
+    name: str = ""  # of the file, as people know it
     source: str = ""
     locale: str = "en"
     product: str = ""
+    visibility: str = ""
+    updated_unix_ms: int = 0  # the document's last change, as far as is known
+    collection: str = ""  # the folder, archive or sitemap that it came with
+    ingestion_id: str = ""  # the import it belongs to
+    again: bool = False  # also when nothing changed
     withdrawn: bool = False
     submitted_unix_ms: int
+
+    @property
+    def content_bytes(self) -> bytes:
+        """The file itself. Raises ValueError for base64 that is none."""
+        if self.encoding == "base64":
+            return base64.b64decode(self.content, validate=True)
+        return self.content.encode()
 
     def identity(self) -> str:
         return f"{self.key}|{self.version}|{self.submitted_unix_ms}"
@@ -441,9 +458,14 @@ class DocumentPrepared(DocumentEvent):
 
     version: str
     title: str = ""
+    name: str = ""
     source: str = ""
     locale: str = "en"
     product: str = ""
+    visibility: str = ""
+    updated_unix_ms: int = 0
+    collection: str = ""
+    ingestion_id: str = ""
     chunks: tuple[PreparedChunk, ...] = ()
     rejection: str = ""
     submitted_unix_ms: int
@@ -460,8 +482,14 @@ class KnowledgeChanged(DocumentEvent):
 
     version: str
     title: str = ""
+    name: str = ""
     source: str = ""
     locale: str = "en"
+    product: str = ""
+    visibility: str = ""
+    updated_unix_ms: int = 0
+    collection: str = ""
+    ingestion_id: str = ""
     state: Literal["indexed", "rejected", "removed"]
     reason: str = ""  # of a rejection
     chunks: int = 0

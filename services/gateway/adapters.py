@@ -1,4 +1,4 @@
-"""The outside world of the gateway: its part of the key-value store, history, stored answers."""
+"""The outside world of the gateway: its part of the key-value store, stored answers."""
 
 import asyncio
 import json
@@ -6,17 +6,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-import httpx
-
 from services.gateway.boards import Catalogue
 from services.gateway.rooms import Key
 from shared.answers import ExactAnswers, Remembered, Scope
 from shared.boards import PolicyBoard
-from shared.errors import Transient, Unavailable
+from shared.errors import Unavailable
 from shared.events import BOT, Answered, Exchange, OwnerChanged
 from shared.kv.memory import MemoryKeyValue
 from shared.kv.port import KeyValue
-from shared.tokens import internal_token
 
 log = logging.getLogger(__name__)
 
@@ -182,29 +179,3 @@ class KeptAnswers:
 
 
 _KEPT = Remembered.model_fields.keys() - {"cost_usd"}  # given again, it costs nothing
-
-
-class HistoryClient:
-    """Stored conversations, from the history service's own API."""
-
-    def __init__(self, base_url: str, secret: str, timeout_s: float) -> None:
-        headers = {"X-Switchboard-Internal": internal_token(secret)}
-        self._client = httpx.AsyncClient(base_url=base_url, headers=headers, timeout=timeout_s)
-
-    async def conversation(self, key: Key, *, export: bool = False) -> dict[str, Any] | None:
-        """A stored conversation; None when history has none. Raises Unavailable."""
-        path = f"/v1/conversations/{key[1]}" + ("/export" if export else "")
-        try:
-            response = await self._client.get(path, params={"tenant": key[0]})
-        except httpx.HTTPError as error:
-            raise Unavailable(f"history did not answer: {type(error).__name__}") from error
-        if response.status_code == 404:
-            return None
-        if response.status_code != 200:
-            raise Transient(f"history answered {response.status_code}")
-        found: dict[str, Any] = response.json()
-        return found
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        await self._client.aclose()

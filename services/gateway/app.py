@@ -8,15 +8,22 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from services.gateway import api_chat, api_page, api_records, api_socket, handlers
+from services.gateway import (
+    api_chat,
+    api_documents,
+    api_page,
+    api_records,
+    api_socket,
+    handlers,
+)
 from services.gateway.adapters import (
     Conversations,
-    HistoryClient,
     KeptAnswers,
     StoredAnswers,
 )
 from services.gateway.boards import Catalogue, Owners
 from services.gateway.broker import Broker
+from services.gateway.clients import HistoryClient, LibraryClient
 from services.gateway.delivery import Delivery
 from services.gateway.desk import Desk
 from services.gateway.door import BodyLimit, Door
@@ -27,6 +34,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.turns import TurnDeps, Turns
 from shared.answers import KeyValueExactAnswers
 from shared.identity import port_of
+from shared.ingestions import Ingestions
 from shared.keys import KeyRing
 from shared.runner import Runtime
 from shared.service import Service
@@ -85,7 +93,9 @@ def _parts(runtime: Runtime, settings: GatewaySettings) -> Parts:
 def _desk(runtime: Runtime, settings: GatewaySettings, parts: Parts, stored: StoredAnswers) -> Desk:
     secret = runtime.settings.secret_key.get_secret_value()
     keys = KeyRing.from_file(runtime.settings.keys_path, runtime.settings.default_tenant)
-    port = port_of("history", runtime.settings)
+    local = "http://127.0.0.1:{}".format
+    history = settings.history_url or local(port_of("history", runtime.settings))
+    retrieval = settings.retrieval_url or local(port_of("retrieval", runtime.settings))
     turn_deps = TurnDeps(
         settings=settings,
         rooms=parts.rooms,
@@ -110,9 +120,9 @@ def _desk(runtime: Runtime, settings: GatewaySettings, parts: Parts, stored: Sto
         turns=Turns(turn_deps),
         broker=parts.broker,
         catalogue=parts.catalogue,
-        history=HistoryClient(
-            settings.history_url or f"http://127.0.0.1:{port}", secret, settings.history_timeout_s
-        ),
+        ingestions=Ingestions(runtime.kv),
+        history=HistoryClient(history, secret, settings.history_timeout_s),
+        library=LibraryClient(retrieval, secret, settings.history_timeout_s),
         policy=runtime.policy,
         clock=runtime.clock,
     )
@@ -126,7 +136,8 @@ def _api(desk: Desk, widget_key: str) -> FastAPI:
     routers: Sequence[object] = (
         api_chat.routes(desk),
         api_socket.routes(desk),
-        api_records.document_routes(desk),
+        api_documents.document_routes(desk),
+        api_documents.knowledge_routes(desk),
         api_records.conversation_routes(desk),
         api_page.routes(widget_key),
     )
@@ -187,3 +198,4 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
         await parts.broker.close()
         await desk.limiter.close()
         await desk.history.close()
+        await desk.library.close()

@@ -1,9 +1,10 @@
 """What every gateway process keeps in memory by reading topics from their beginning."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.gateway.schemas import DocumentOut
+from services.gateway.schemas_documents import DocumentOut
 from shared.events import BOT, DocumentSubmitted, KnowledgeChanged, OwnerChanged
 
 
@@ -31,12 +32,28 @@ class Owners:
         return record.owner if record else BOT
 
 
+@dataclass(frozen=True)
+class OnItsWay:
+    """A document that this process has sent, without its content."""
+
+    event: DocumentSubmitted
+    title: str
+    size_bytes: int
+
+
 class Catalogue:
-    """Every tenant's documents and knowledge version; documents on their way are `pending`."""
+    """Every tenant's documents and knowledge version; documents on their way are `pending`.
+
+    What is on its way waits in Kafka and in the job queue, so it is bounded here, at the door.
+    """
+
+    MAX_PENDING = 1_000
+    MAX_PENDING_BYTES = 64 * 1024 * 1024
+    FORGET_AFTER_MS = 3_600_000  # a job that was lost must not keep the door closed for ever
 
     def __init__(self) -> None:
         self._changes: dict[str, dict[str, KnowledgeChanged]] = {}
-        self._pending: dict[str, dict[str, DocumentSubmitted]] = {}
+        self._pending: dict[str, dict[str, OnItsWay]] = {}
         self._versions: dict[str, tuple[int, str]] = {}
 
     def post(self, event: KnowledgeChanged) -> None:
@@ -50,13 +67,27 @@ class Catalogue:
         if event.knowledge_version and event.changed_unix_ms >= newest_ms:
             self._versions[event.tenant_id] = (event.changed_unix_ms, event.knowledge_version)
         waiting = self._pending.get(event.tenant_id, {})
-        submitted = waiting.get(event.document_id)
-        if submitted and submitted.submitted_unix_ms <= event.changed_unix_ms:
+        sent = waiting.get(event.document_id)
+        if sent and sent.event.submitted_unix_ms <= event.changed_unix_ms:
             del waiting[event.document_id]
 
-    def submit(self, event: DocumentSubmitted) -> None:
+    def submit(self, event: DocumentSubmitted, title: str, size_bytes: int) -> None:
         """Remember what this process has sent on its way."""
-        self._pending.setdefault(event.tenant_id, {})[event.document_id] = event
+        bare = event.model_copy(update={"content": ""})
+        sent = OnItsWay(bare, title, size_bytes)
+        self._pending.setdefault(event.tenant_id, {})[event.document_id] = sent
+
+    def has_room(self, now_ms: int) -> bool:
+        """Whether one more document may be sent on its way."""
+        since_ms = now_ms - self.FORGET_AFTER_MS
+        waiting = [
+            sent
+            for documents in self._pending.values()
+            for sent in documents.values()
+            if sent.event.submitted_unix_ms > since_ms
+        ]
+        size_bytes = sum(sent.size_bytes for sent in waiting)
+        return len(waiting) < self.MAX_PENDING and size_bytes < self.MAX_PENDING_BYTES
 
     def version(self, tenant_id: str) -> str:
         """Of the tenant's whole knowledge; empty before the first document."""
@@ -70,15 +101,15 @@ class Catalogue:
         """Whether there is such a document, or one on its way."""
         waiting = self._pending.get(tenant_id, {}).get(document_id)
         return self.change(tenant_id, document_id) is not None or (
-            waiting is not None and not waiting.withdrawn
+            waiting is not None and not waiting.event.withdrawn
         )
 
     def documents(self, tenant_id: str) -> Sequence[DocumentOut]:
         """The catalogue, by id."""
         found = {name: _indexed(c) for name, c in self._changes.get(tenant_id, {}).items()}
-        for name, submitted in self._pending.get(tenant_id, {}).items():
-            if not submitted.withdrawn or name in found:
-                found[name] = _pending(submitted)
+        for name, sent in self._pending.get(tenant_id, {}).items():
+            if not sent.event.withdrawn or name in found:
+                found[name] = _pending(sent)
         return [found[name] for name in sorted(found)]
 
 
@@ -92,18 +123,25 @@ def _indexed(event: KnowledgeChanged) -> DocumentOut:
         chunks=event.chunks,
         source=event.source,
         locale=event.locale,
+        product=event.product,
+        visibility=event.visibility or "public",
+        collection=event.collection,
         updated=_iso(event.changed_unix_ms),
     )
 
 
-def _pending(event: DocumentSubmitted) -> DocumentOut:
+def _pending(sent: OnItsWay) -> DocumentOut:
+    event = sent.event
     return DocumentOut(
         id=event.document_id,
-        title=event.title,
+        title=sent.title,
         version=event.version,
         state="pending",
         source=event.source,
         locale=event.locale,
+        product=event.product,
+        visibility=event.visibility,
+        collection=event.collection,
         updated=_iso(event.submitted_unix_ms),
     )
 

@@ -1,6 +1,5 @@
 """Pure decisions of the gateway: public answers from events, and the honest texts."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +10,12 @@ from services.gateway.schemas import (
     CitationOut,
     PublicRoute,
 )
+from services.gateway.schemas_documents import DocumentFacts, DocumentRequest
+from shared.documents import version_of
 from shared.events import (
     Answered,
     Citation,
+    DocumentSubmitted,
     Escalated,
     Route,
     TurnEvent,
@@ -46,6 +48,8 @@ _HAND_OVER_TEXTS = {
         "who will answer you here."
     ),
 }
+_TITLE_WITHIN_CHARACTERS = 20_000
+_VERSIONED = ("title", "source", "locale", "product", "visibility")
 _ASKED = re.compile(r"ask_for_human|ask_for_person|keywords\.person|human|agent", re.IGNORECASE)
 
 
@@ -196,22 +200,38 @@ def shown_text(parts: Sequence[tuple[int, str]]) -> str:
     return " ".join(text.strip() for _, text in sorted(parts))
 
 
-def title_of(content: str, fallback: str) -> str:
-    """The first heading of a document, or `fallback`."""
-    front = re.search(r"\A---\n.*?^title:\s*(.+?)\s*$.*?^---$", content, re.DOTALL | re.MULTILINE)
+def title_of(event: DocumentSubmitted) -> str:
+    """A title to show until the document has been read; empty when there is none to see."""
+    if event.title or event.encoding:
+        return event.title or event.name
+    start = event.content[:_TITLE_WITHIN_CHARACTERS]
+    front = re.search(r"\A---\n.*?^title:\s*(.+?)\s*$.*?^---$", start, re.DOTALL | re.MULTILINE)
     found = (
         front
-        or re.search(r"^#\s+(.+?)\s*#*$", content, re.MULTILINE)
-        or re.search(r"<title[^>]*>(.+?)</title>", content, re.IGNORECASE | re.DOTALL)
+        or re.search(r"^#\s+(.+?)\s*#*$", start, re.MULTILINE)
+        or re.search(r"<title[^>]*>(.+?)</title>", start, re.IGNORECASE | re.DOTALL)
     )
-    return found.group(1).strip().strip("\"'")[:300] if found else fallback
+    return found.group(1).strip().strip("\"'")[:300] if found else event.name
+
+
+def submission(
+    tenant_id: str, document_id: str, given: DocumentRequest, content: bytes, now_ms: int
+) -> DocumentSubmitted:
+    """A document as an event; its version changes with its content and with what is said of it."""
+    facts = given.model_dump(include=set(DocumentFacts.model_fields))
+    said = {name: str(facts[name]) for name in _VERSIONED}
+    return DocumentSubmitted(
+        tenant_id=tenant_id,
+        document_id=document_id,
+        version=version_of(content, **said),
+        content=given.content or given.content_base64,
+        encoding="" if given.content else "base64",
+        media_type=given.media_type,
+        submitted_unix_ms=now_ms,
+        **facts,
+    )
 
 
 def is_conversation_id(value: str) -> bool:
     """Whether a client may use this as the id of a conversation."""
     return re.fullmatch(ID_PATTERN, value) is not None
-
-
-def document_version(content: str) -> str:
-    """The first 16 hex digits of the content's SHA-256."""
-    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -4,9 +4,10 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 
-from services.gateway.adapters import Conversations, HistoryClient
+from services.gateway.adapters import Conversations
 from services.gateway.boards import Catalogue
 from services.gateway.broker import Broker
+from services.gateway.clients import HistoryClient, LibraryClient
 from services.gateway.delivery import Delivery
 from services.gateway.door import Door
 from services.gateway.limiter import Allowance, Limiter
@@ -18,6 +19,7 @@ from shared.boards import PolicyBoard
 from shared.clock import Clock
 from shared.errors import Overloaded, Unavailable
 from shared.events import Event
+from shared.ingestions import Ingestions
 from shared.web import Problem
 
 
@@ -34,7 +36,9 @@ class Desk:
     turns: Turns
     broker: Broker
     catalogue: Catalogue
+    ingestions: Ingestions
     history: HistoryClient
+    library: LibraryClient
     policy: PolicyBoard
     clock: Clock
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.gateway import core, frames
-from services.gateway.adapters import HistoryClient
+from services.gateway.clients import HistoryClient
 from services.gateway.desk import Desk
 from services.gateway.frames import Frame
 from services.gateway.rooms import Key

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.events import Origin, Tier
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
-DOCUMENT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 PublicRoute = Literal["faq", "knowledge_base", "escalate_human"]
 
 _CONVERSATION = "0b6cbb5e-8f2b-4a6e-9f0e-2d9c6a1f7c11"
@@ -128,64 +127,6 @@ class Accepted(BaseModel):
     """Taken, and on its way."""
 
     status: Literal["accepted"] = "accepted"
-
-
-class DocumentRequest(BaseModel):
-    """A document, or its new text."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "title": "Return an item",
-                    "content": "# Return an item\n\nYou can return items within 30 days.",
-                    "source": "https://morrow.example/help/return-an-item",
-                }
-            ]
-        }
-    )
-    title: str = Field("", max_length=300, description="empty: the first heading")
-    content: str = Field(min_length=1)
-    media_type: Literal["text/markdown", "text/html", "text/plain"] = "text/markdown"
-    source: str = Field("", max_length=1000)
-    locale: str = Field("en", min_length=2, max_length=16)
-    product: str = Field("", max_length=100)
-
-
-class DocumentAccepted(BaseModel):
-    """A document on its way into the index."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"id": "return-an-item", "version": "3f1c9a0be2d45c11", "state": "pending"}
-            ]
-        }
-    )
-    id: str
-    version: str
-    state: Literal["pending"] = "pending"
-
-
-class DocumentOut(BaseModel):
-    """A document in the catalogue."""
-
-    id: str
-    title: str = ""
-    version: str = ""
-    state: Literal["pending", "indexed", "rejected"]
-    reason: str = Field("", description="of a rejection")
-    chunks: int = 0
-    source: str = ""
-    locale: str = "en"
-    updated: str = Field("", description="ISO 8601, UTC")
-
-
-class DocumentList(BaseModel):
-    """The tenant's catalogue."""
-
-    documents: list[DocumentOut]
-    knowledge_version: str = ""
 
 
 class ProblemOut(BaseModel):

@@ -40,5 +40,8 @@ class GatewaySettings(Section):
     probe_every_s: float = Field(1.0, gt=0, description="between looks for a broker that is away")
     outbox_messages: int = Field(10_000, ge=0, description="kept while the broker is away")
     history_url: str = Field("", description="history's API; empty: on this machine, by BASE_PORT")
-    history_timeout_s: float = Field(3.0, gt=0, description="for history to answer")
+    retrieval_url: str = Field(
+        "", description="retrieval's API; empty: on this machine, by BASE_PORT"
+    )
+    history_timeout_s: float = Field(3.0, gt=0, description="for history and retrieval to answer")
     cors_origins: str = Field("*", description="sites that may embed the widget, by comma; *: any")

@@ -1,25 +1,21 @@
-"""The index, the background jobs and the search, off the event loop."""
+"""The index and the search, off the event loop."""
 
-import asyncio
 import logging
 
 import numpy as np
 
-from services.retrieval.documents import prepare
+from services.retrieval.chunking import Piece, recipe_of
+from services.retrieval.documents import KnownVectors, text_hash
 from services.retrieval.handlers import Found
 from services.retrieval.search import Searcher
 from services.retrieval.settings import RetrievalSettings
-from shared.embeddings import Embedder
-from shared.errors import Unavailable
-from shared.events import DocumentPrepared, DocumentSubmitted, Passage, Routed
+from shared.events import DocumentPrepared, Passage, Routed
 from shared.executor import BoundedExecutor
-from shared.kv.port import KeyValue
-from shared.publisher import Publisher
 from shared.vectors import Chunk, Hit, VectorStore
+from shared.vectors.port import PUBLIC
 
 log = logging.getLogger(__name__)
 
-CHUNK_RECIPE = 1  # raise it when chunking changes: stored chunks and cached answers end with it
 _DIMENSIONS = 384
 
 
@@ -29,7 +25,7 @@ class StoreIndex:
     def __init__(self, store: VectorStore, embedder_name: str, timeout_s: float) -> None:
         self._store = store
         self._writer = BoundedExecutor("index", queue=64, timeout_s=timeout_s)
-        self._knowledge_version = f"{embedder_name}-{CHUNK_RECIPE}"
+        self._knowledge_version = recipe_of(embedder_name)
 
     @property
     def knowledge_version(self) -> str:
@@ -41,6 +37,18 @@ class StoreIndex:
 
     async def chunks_of(self, tenant_id: str, document_id: str) -> list[Chunk]:
         return await self._writer.run(self._store.chunks_of, tenant_id, document_id)
+
+    async def known_vectors(self, tenant_id: str, document_id: str) -> KnownVectors:
+        return await self._writer.run(self._known_now, tenant_id, document_id)
+
+    def _known_now(self, tenant_id: str, document_id: str) -> dict[str, bytes]:
+        chunks = {chunk.id: chunk for chunk in self._store.chunks_of(tenant_id, document_id)}
+        vectors = self._store.fetch_vectors(tenant_id, list(chunks)) if chunks else {}
+        return {
+            text_hash(Piece(c.title, c.headings, c.text).embedding_text): vectors[c.id].tobytes()
+            for c in chunks.values()
+            if c.id in vectors
+        }
 
     async def replace(self, event: DocumentPrepared) -> None:
         await self._writer.run(self._replace_now, event)
@@ -75,8 +83,9 @@ def _chunks(event: DocumentPrepared) -> list[Chunk]:
             position=position,
             locale=event.locale,
             product=event.product,
+            visibility=event.visibility or PUBLIC,
             source=event.source,
-            updated_unix_ms=event.submitted_unix_ms,
+            updated_unix_ms=event.updated_unix_ms or event.submitted_unix_ms,
         )
         for position, chunk in enumerate(event.chunks)
     ]
@@ -128,71 +137,3 @@ def _passage(hit: Hit) -> Passage:
         text=chunk.text,
         score=hit.score,
     )
-
-
-class CeleryJobs:
-    """Jobs in the Celery worker."""
-
-    def __init__(self, timeout_s: float = 5.0) -> None:
-        self._sender = BoundedExecutor("celery", queue=64, timeout_s=timeout_s)
-
-    async def prepare(self, event: DocumentSubmitted) -> None:
-        await self._sender.run(self._send, event.model_dump_json())
-
-    def _send(self, submitted: str) -> None:
-        from kombu.exceptions import OperationalError
-
-        from services.retrieval.jobs import prepare_document
-
-        try:
-            prepare_document.apply_async((submitted,), retry=False)
-        except OperationalError as error:
-            raise Unavailable("the job queue (CELERY_BROKER_URL) cannot be reached") from error
-
-    def close(self) -> None:
-        self._sender.close()
-
-
-class InlineJobs:
-    """Jobs in this process, for the memory bus: same work, no queue to survive a restart."""
-
-    def __init__(
-        self, embedder: Embedder, settings: RetrievalSettings, publisher: Publisher
-    ) -> None:
-        self._embedder = embedder
-        self._settings = settings
-        self._publisher = publisher
-        self._worker = BoundedExecutor("prepare", queue=256, timeout_s=600.0)
-        self._running: set[asyncio.Task[None]] = set()
-
-    async def prepare(self, event: DocumentSubmitted) -> None:
-        task = asyncio.create_task(self._prepare(event))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _prepare(self, event: DocumentSubmitted) -> None:
-        tokens = self._settings.chunk_tokens
-        prepared = await self._worker.run(prepare, event, self._embedder, tokens)
-        await self._publisher.publish(prepared)
-
-    def close(self) -> None:
-        for task in self._running:
-            task.cancel()
-        self._worker.close()
-
-
-class KeyValueSubmissions:
-    """The newest submission per document, in the key-value store."""
-
-    def __init__(self, kv: KeyValue) -> None:
-        self._kv = kv
-
-    async def note(self, tenant_id: str, document_id: str, submitted_unix_ms: int) -> None:
-        await self._kv.set(_key(tenant_id, document_id), str(submitted_unix_ms).encode())
-
-    async def newest(self, tenant_id: str, document_id: str) -> int:
-        return int(await self._kv.get(_key(tenant_id, document_id)) or b"0")
-
-
-def _key(tenant_id: str, document_id: str) -> str:
-    return f"submitted:{tenant_id}:{document_id}"

@@ -4,20 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.retrieval import handlers
-from services.retrieval.adapters import (
-    BoundedSearch,
-    CeleryJobs,
-    InlineJobs,
-    KeyValueSubmissions,
-    StoreIndex,
-)
+from services.retrieval.adapters import BoundedSearch, StoreIndex
+from services.retrieval.api import build_api
+from services.retrieval.background import CeleryJobs, InlineJobs
+from services.retrieval.ledger import KeyValueLedger
+from services.retrieval.reading.sandbox import SandboxReader
 from services.retrieval.rerank import open_reranker
 from services.retrieval.search import Searcher
 from services.retrieval.settings import RetrievalSettings
 from shared.embeddings import open_embedder
+from shared.ingestions import Ingestions
 from shared.runner import Runtime
 from shared.service import Service
 from shared.settings import load
+from shared.tokens import internal_token
 from shared.vectors import open_vectors
 
 
@@ -31,13 +31,16 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     reranker = open_reranker(settings.reranker_dir, threads=runtime.settings.cpu_threads)
     search = BoundedSearch(Searcher(embedder, store, reranker), store, settings)
     in_process = runtime.settings.celery_broker_url.startswith("memory:")
-    jobs = InlineJobs(embedder, settings, runtime.publisher) if in_process else CeleryJobs()
+    reader = SandboxReader(runtime.settings.embedder_url, settings.read_limits)
+    jobs = InlineJobs(reader, embedder, settings, runtime.publisher) if in_process else CeleryJobs()
+    token = internal_token(runtime.settings.secret_key.get_secret_value())
     deps = handlers.Deps(
         settings=settings,
         search=search,
         index=index,
         jobs=jobs,
-        submissions=KeyValueSubmissions(runtime.kv),
+        ledger=KeyValueLedger(runtime.kv),
+        progress=Ingestions(runtime.kv),
         policy=runtime.policy,
         clock=runtime.clock,
     )
@@ -47,6 +50,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
             deps,
             handlers=handlers.HANDLERS,
             probes={"vectors": search.ping, "kv": runtime.kv.ping},
+            api=build_api(index, token),
         )
     finally:
         jobs.close()

@@ -8,22 +8,31 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from markdownify import markdownify
 from semantic_text_splitter import MarkdownSplitter
 
-from shared.embeddings import Embedder
+from services.retrieval.reading.html import read_html
+from shared.embeddings import TokenCounter
 
+CHUNK_RECIPE = 2  # raise it when chunking changes: stored chunks and cached answers end with it
 TARGET_TOKENS = 200  # MiniLM was trained on texts of up to 128 to 256 tokens
 MAX_TOKENS = 500
 JOIN_TOKENS = 2  # two paragraphs put together may count a little more than each alone
 MIN_TOKENS = 40  # a shorter section joins its neighbour under the same parent heading
-_FRONT = re.compile(r"\A﻿?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.S)
-_FRONT_LINE = re.compile(r"^(\w+):[ \t]*(.*?)[ \t]*$", re.M)
+# WordPiece calls a word of a megabyte one unknown token: letters count as well.
+MAX_CHARACTERS_PER_TOKEN = 10
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
-_LINK = re.compile(r"!?\[([^\]]*)\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
-_NOISE = re.compile(r"^> ?\[!\w+\]\s*$|&nbsp;|<!--.*?-->", re.M | re.S)
+# Bounded, so that a megabyte of brackets takes no hour.
+_LINK = re.compile(
+    r"!?\[([^\[\]]{0,1000})\]\((?:[^()\s]|\([^()]{0,200}\)){0,2000}(?:\s+\"[^\"]{0,300}\")?\)"
+)
+_NOISE = re.compile(r"^> ?\[!\w+\]\s*$|&nbsp;", re.M)
 _EMPHASIS = re.compile(r"[*`#>|]+|(?<!\w)_+|_+(?!\w)")
+
+
+def recipe_of(embedder_name: str) -> str:
+    """The knowledge version: how chunks and vectors are made."""
+    return f"{embedder_name}-{CHUNK_RECIPE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +64,26 @@ class Section:
 
 
 def html_to_markdown(html: str) -> str:
-    """Markdown with `#` headings; scripts and styles are left out."""
-    return str(markdownify(html, heading_style="ATX", strip=["script", "style"]))
-
-
-def front_matter(content: str) -> tuple[dict[str, str], str]:
-    """The `key: value` lines between the leading `---` lines, and the rest of the text."""
-    match = _FRONT.match(content)
-    if match is None:
-        return {}, content
-    pairs = {key.lower(): value.strip("\"'") for key, value in _FRONT_LINE.findall(match.group(1))}
-    return pairs, content[match.end() :]
+    """Markdown with `#` headings; scripts, styles and navigation are left out."""
+    return read_html(html).markdown
 
 
 def tidy(markdown: str) -> str:
     """Text for reading and citing: links keep their words, note markers and comments go."""
-    without_links = _LINK.sub(r"\1", _NOISE.sub("", markdown))
+    without_links = _LINK.sub(r"\1", _NOISE.sub("", _without_comments(markdown)))
     return re.sub(r"\n{3,}", "\n\n", without_links).strip()
+
+
+def _without_comments(markdown: str) -> str:
+    kept: list[str] = []
+    start = 0
+    while (begin := markdown.find("<!--", start)) >= 0:
+        end = markdown.find("-->", begin)
+        if end < 0:
+            break
+        kept.append(markdown[start:begin])
+        start = end + 3
+    return "".join([*kept, markdown[start:]])
 
 
 def plain_words(markdown: str) -> str:
@@ -104,7 +116,7 @@ def chunk_document(
     text: str,
     *,
     title: str,
-    embedder: Embedder,
+    embedder: TokenCounter,
     html: bool = False,
     max_tokens: int = TARGET_TOKENS,
 ) -> list[Piece]:
@@ -129,10 +141,13 @@ def chunk_document(
 class _Cutter:
     """Joins sections that are too small and cuts those that are too large."""
 
-    def __init__(self, embedder: Embedder, max_tokens: int) -> None:
-        self._count = embedder.count_tokens
+    def __init__(self, counter: TokenCounter, max_tokens: int) -> None:
+        self._counter = counter
         self._splitter = MarkdownSplitter.from_callback(self._count, max_tokens)
         self._max_tokens = max_tokens
+
+    def _count(self, text: str) -> int:
+        return max(self._counter.count_tokens(text), len(text) // MAX_CHARACTERS_PER_TOKEN)
 
     def parts(self, text: str) -> list[str]:
         if self._count(text) <= self._max_tokens:

@@ -1,95 +1,95 @@
-"""From a submitted document to chunks with vectors, or to the reason why not. No I/O."""
+"""From a submitted document to chunks with vectors, or to the reason why not."""
 
-import re
-from dataclasses import dataclass
+import binascii
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
+import numpy as np
 
-from services.retrieval.chunking import chunk_document
-from shared.embeddings.port import Embedder
+from services.retrieval.chunking import Piece
+from services.retrieval.reading.document import ReadDocument, Source
+from services.retrieval.reading.front import FrontMatter, split_front_matter
+from services.retrieval.reading.limits import Rejected
+from services.retrieval.reading.sandbox import Reader
+from shared.embeddings import Embedder, Vectors
 from shared.events import DocumentPrepared, DocumentSubmitted, PreparedChunk
 
-MEDIA_TYPES = ("text/markdown", "text/plain", "text/html")
-MAX_CHUNKS = 2_000  # a book; more is surely the wrong file
-_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n", re.DOTALL)
-_FIRST_HEADING = re.compile(r"^#\s+(.+)$", re.MULTILINE)
+__all__ = ["FrontMatter", "Rejected", "prepare", "rejected", "split_front_matter", "text_hash"]
+
+KnownVectors = Mapping[str, bytes]  # hash of the embedded text → [dimensions] float32
+_CARRIED = ("tenant_id", "document_id", "version", "name", "collection", "ingestion_id",
+            "submitted_unix_ms")  # fmt: skip
 
 
-class Rejected(ValueError):
-    """A document that cannot be used; the text says why, for its author."""
+def prepare(
+    event: DocumentSubmitted,
+    reader: Reader,
+    embedder: Embedder,
+    chunk_tokens: int,
+    known: KnownVectors | None = None,
+) -> DocumentPrepared:
+    """Read, cut, embed. A document that cannot be used comes back with a `rejection`.
 
-
-@dataclass(frozen=True)
-class FrontMatter:
-    """What a document says about itself in a YAML head."""
-
-    fields: dict[str, Any]
-    body: str
-
-
-def split_front_matter(content: str) -> FrontMatter:
-    """The YAML head and the rest. Raises Rejected when the head is not YAML."""
-    match = _FRONT_MATTER.match(content)
-    if match is None:
-        return FrontMatter({}, content)
+    `known` are vectors of the version that is indexed now: equal text is not embedded again.
+    """
+    source = Source(event.name or event.document_id, event.media_type, event.title, chunk_tokens)
     try:
-        fields = yaml.safe_load(match.group(1))
-    except yaml.YAMLError as error:
-        raise Rejected(f"the front matter is not valid YAML: {error}") from None
-    return FrontMatter(fields if isinstance(fields, dict) else {}, content[match.end() :])
-
-
-def prepare(event: DocumentSubmitted, embedder: Embedder, chunk_tokens: int) -> DocumentPrepared:
-    """Read, cut, embed. A document that cannot be used comes back with a `rejection`."""
-    try:
-        return _prepare(event, embedder, chunk_tokens)
+        read = reader.read(event.content_bytes, source)
+    except binascii.Error:
+        return rejected(event, "the content is not valid base64")
     except Rejected as error:
-        return _prepared(event, event.title or event.document_id, rejection=str(error))
+        return rejected(event, str(error))
+    vectors = embedded([piece.embedding_text for piece in read.pieces], embedder, known or {})
+    return _prepared(event, read, vectors)
 
 
-def _prepare(event: DocumentSubmitted, embedder: Embedder, chunk_tokens: int) -> DocumentPrepared:
-    if event.media_type not in MEDIA_TYPES:
-        raise Rejected(f"{event.media_type} is not supported; send one of {', '.join(MEDIA_TYPES)}")
-    matter = split_front_matter(event.content)
-    if not matter.body.strip():
-        raise Rejected("the document is empty")
-    heading = _FIRST_HEADING.search(matter.body)
-    title = (
-        event.title or str(matter.fields.get("title", "")) or (heading.group(1) if heading else "")
-    )
-    title = title or event.document_id
-    pieces = chunk_document(
-        matter.body,
-        title=title,
-        html=event.media_type == "text/html",
-        embedder=embedder,
-        max_tokens=chunk_tokens,
-    )
-    if len(pieces) > MAX_CHUNKS:
-        raise Rejected(f"{len(pieces)} chunks; at most {MAX_CHUNKS} are allowed in one document")
-    vectors = embedder.embed([piece.embedding_text for piece in pieces])
-    chunks = tuple(
-        PreparedChunk(text=piece.text, heading=piece.heading, vector=vector.tobytes())
-        for piece, vector in zip(pieces, vectors, strict=True)
-    )
-    fields = {name: str(matter.fields.get(name, "")) for name in ("product", "locale", "url")}
-    return _prepared(
+def _prepared(event: DocumentSubmitted, read: ReadDocument, vectors: Vectors) -> DocumentPrepared:
+    return _carried(
         event,
-        title,
-        source=event.source or fields["url"],
-        locale=fields["locale"] or event.locale,
-        product=event.product or fields["product"],
-        chunks=chunks,
+        title=read.title,
+        source=event.source or read.source,
+        locale=read.locale or event.locale,
+        product=event.product or read.product,
+        visibility=event.visibility or read.visibility,
+        updated_unix_ms=event.updated_unix_ms or read.updated_unix_ms,
+        chunks=tuple(map(_chunk, read.pieces, vectors)),
     )
 
 
-def _prepared(event: DocumentSubmitted, title: str, **more: Any) -> DocumentPrepared:
-    return DocumentPrepared(
-        tenant_id=event.tenant_id,
-        document_id=event.document_id,
-        version=event.version,
-        title=title,
-        submitted_unix_ms=event.submitted_unix_ms,
-        **more,
+def rejected(event: DocumentSubmitted, reason: str) -> DocumentPrepared:
+    """The document as it came, with the reason why it cannot be used."""
+    return _carried(
+        event,
+        title=event.title or event.document_id,
+        source=event.source,
+        locale=event.locale,
+        rejection=reason,
     )
+
+
+def embedded(texts: Sequence[str], embedder: Embedder, known: KnownVectors) -> Vectors:
+    """One row per text, [n, dimensions] float32; only texts that are not `known` are computed."""
+    vectors = np.zeros((len(texts), embedder.dimensions), np.float32)
+    missing = []
+    for row, text in enumerate(texts):
+        if (vector := known.get(text_hash(text))) is not None:
+            vectors[row] = np.frombuffer(vector, np.float32)
+        else:
+            missing.append(row)
+    if missing:
+        vectors[missing] = embedder.embed([texts[row] for row in missing])
+    return vectors
+
+
+def text_hash(text: str) -> str:
+    """What equal embedded texts share."""
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _chunk(piece: Piece, vector: Vectors) -> PreparedChunk:
+    return PreparedChunk(text=piece.text, heading=piece.heading, vector=vector.tobytes())
+
+
+def _carried(event: DocumentSubmitted, **more: Any) -> DocumentPrepared:
+    return DocumentPrepared(**{name: getattr(event, name) for name in _CARRIED}, **more)

@@ -1,31 +1,33 @@
-"""Celery tasks: prepare one document, keep a folder in step. They end in events, too."""
+"""Celery tasks: prepare one document, keep sources in step. They end in events, too."""
 
 import asyncio
-import hashlib
+import base64
 import logging
+import os
 from functools import cache
-from pathlib import Path
 
 from services.jobs import app
-from services.retrieval.documents import prepare
+from services.retrieval import sync
+from services.retrieval.chunking import recipe_of
+from services.retrieval.documents import prepare, rejected
+from services.retrieval.ledger import KeyValueLedger
+from services.retrieval.reading.sandbox import SandboxReader
 from services.retrieval.settings import RetrievalSettings
+from services.retrieval.sources.open import Fetching, open_source
 from shared.boards import PolicyBoard
 from shared.bus import open_bus
 from shared.clock import SystemClock
 from shared.embeddings import Embedder, open_embedder
-from shared.events import DocumentSubmitted, Event
+from shared.events import DocumentPrepared, DocumentSubmitted, Event
+from shared.ingestions import Ingestions
+from shared.kv import open_kv
 from shared.publisher import Publisher
 from shared.settings import Settings, load
 
 log = logging.getLogger(__name__)
 
-MEDIA_TYPE_OF = {
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-    ".txt": "text/plain",
-    ".html": "text/html",
-    ".htm": "text/html",
-}
+PUBLISH_TIMEOUT_S = 30.0
+SYNC_AGAIN_S = 5.0  # between two parts of a long sync, so that its documents are queued first
 
 
 class _Worker:
@@ -34,19 +36,33 @@ class _Worker:
     def __init__(self) -> None:
         self.settings = load(Settings)
         self.retrieval = load(RetrievalSettings)
-        self.embedder: Embedder = open_embedder(self.settings.embedder_url)
-        self._runner = asyncio.Runner()
-        self._publisher = self._runner.run(self._open())
+        os.nice(self.retrieval.job_nice)  # somebody may be waiting for an answer
+        url = self.settings.embedder_url
+        self.embedder: Embedder = open_embedder(url, threads=self.retrieval.job_threads)
+        self.reader = SandboxReader(url, self.retrieval.read_limits)
+        self.runner = asyncio.Runner()
+        self._publisher, self.sync_deps = self.runner.run(self._open())
 
-    async def _open(self) -> Publisher:
+    async def _open(self) -> tuple[Publisher, sync.Deps]:
         bus = open_bus(self.settings.bus_url, client_id="celery")
-        return Publisher(bus, PolicyBoard(), "retrieval")
+        kv = open_kv(self.settings.kv_url)
+        publisher = Publisher(bus, PolicyBoard(), "retrieval")
+        deps = sync.Deps(
+            tenant_id=self.settings.default_tenant,
+            recipe=recipe_of(self.embedder.name),
+            max_removed=self.retrieval.sync_max_removed,
+            publish=self._send,
+            ledger=KeyValueLedger(kv),
+            progress=Ingestions(kv),
+            clock=SystemClock(),
+        )
+        return publisher, deps
 
-    def publish(self, *events: Event) -> None:
-        self._runner.run(self._publish(events))
+    async def _send(self, event: Event) -> None:
+        await self._publisher.publish(event, timeout_s=PUBLISH_TIMEOUT_S)
 
-    async def _publish(self, events: tuple[Event, ...]) -> None:
-        await self._publisher.publish(*events, timeout_s=30.0)
+    def publish(self, event: Event) -> None:
+        self.runner.run(self._send(event))
 
 
 @cache
@@ -55,42 +71,49 @@ def _worker() -> _Worker:
 
 
 @app.task(  # type: ignore[untyped-decorator]  # celery has no types
-    name="retrieval.prepare_document", autoretry_for=(Exception,), retry_backoff=2, max_retries=8
+    name="retrieval.prepare_document",
+    autoretry_for=(Exception,),  # by then only publishing can fail, and it is worth waiting for
+    retry_backoff=2,
+    retry_backoff_max=60,
+    max_retries=None,
 )
-def prepare_document(submitted: str) -> None:
-    """Prepare one document; `submitted` is a DocumentSubmitted as JSON."""
+def prepare_document(submitted: str, known: dict[str, str] | None = None) -> None:
+    """Prepare one document; `submitted` is a DocumentSubmitted as JSON.
+
+    `known` are vectors of its indexed version, base64, by the hash of the embedded text.
+    """
     event = DocumentSubmitted.model_validate_json(submitted)
-    worker = _worker()
-    prepared = prepare(event, worker.embedder, worker.retrieval.chunk_tokens)
-    worker.publish(prepared)
+    vectors = {name: base64.b64decode(vector) for name, vector in (known or {}).items()}
+    prepared = _prepared(event, vectors)
+    _worker().publish(prepared)
     log.info("prepared %s: %d chunks", event.document_id, len(prepared.chunks))
 
 
-@app.task(name="retrieval.sync_folder")  # type: ignore[untyped-decorator]
-def sync_folder() -> None:
-    """Submit every document of RETRIEVAL_SYNC_DIR; unchanged ones cost nothing further on."""
+def _prepared(event: DocumentSubmitted, known: dict[str, bytes]) -> DocumentPrepared:
     worker = _worker()
-    if worker.retrieval.sync_dir is None:
-        return
-    now_ms = SystemClock().unix_ms()
-    for path in sorted(worker.retrieval.sync_dir.rglob("*")):
-        if path.suffix.lower() in MEDIA_TYPE_OF and path.is_file():
-            worker.publish(submission_of(path, worker.settings.default_tenant, now_ms))
+    try:
+        return prepare(event, worker.reader, worker.embedder, worker.retrieval.chunk_tokens, known)
+    except Exception as error:  # the boundary: whoever submitted it must hear, whatever it was
+        log.exception("a document could not be prepared: %s", event.document_id)
+        return rejected(
+            event, f"preparing it failed ({type(error).__name__}); see the worker's log"
+        )
 
 
-def submission_of(path: Path, tenant_id: str, now_unix_ms: int) -> DocumentSubmitted:
-    """A file as a submission; its name is the document's id. Raises OSError, UnicodeDecodeError."""
-    content = path.read_text(encoding="utf-8")
-    return DocumentSubmitted(
-        tenant_id=tenant_id,
-        document_id=path.stem,
-        version=version_of(content),
-        content=content,
-        media_type=MEDIA_TYPE_OF[path.suffix.lower()],
-        submitted_unix_ms=now_unix_ms,
-    )
+@app.task(name="retrieval.sync_sources")  # type: ignore[untyped-decorator]
+def sync_sources() -> None:
+    """Begin to bring every configured source in step: RETRIEVAL_SYNC_DIR, _SYNC_SOURCES."""
+    for place in load(RetrievalSettings).sources:
+        sync_source.delay(place)
 
 
-def version_of(content: str) -> str:
-    """16 hex digits that change with the content."""
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+@app.task(name="retrieval.sync_source")  # type: ignore[untyped-decorator]
+def sync_source(place: str, start: int = 0) -> None:
+    """Bring a part of one source in step; the rest is a task of its own, behind its documents."""
+    worker = _worker()
+    fetching = Fetching(allow_private=worker.retrieval.fetch_private)
+    with open_source(place, fetching) as source:
+        part = worker.runner.run(sync.sync_part(source, start, worker.sync_deps))
+    if part.next_start is not None:
+        sync_source.apply_async((place, part.next_start), countdown=SYNC_AGAIN_S)
+    log.info("sync of %s from %d: %s", place, start, part)

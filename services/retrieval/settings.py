@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.retrieval.reading.limits import Limits
 from shared.settings import Section
 
 
@@ -26,3 +27,28 @@ class RetrievalSettings(Section):
     sync_dir: Path | None = Field(
         None, description="folder of documents that the nightly job keeps in step"
     )
+    sync_sources: str = Field(
+        "", description="more of them, by comma: folders, files, zips, sitemaps (path or URL)"
+    )
+    sync_max_removed: float = Field(
+        0.3, ge=0, le=1, description="a sync that would remove a larger share removes nothing"
+    )
+    fetch_private: bool = Field(
+        False, description="may pages of a sitemap come from private addresses?"
+    )
+    read_memory_mb: int = Field(512, ge=64, description="for reading one file; more is rejected")
+    read_cpu_s: int = Field(60, ge=1, description="computing for reading one file")
+    read_timeout_s: float = Field(90.0, gt=0, description="time for reading one file")
+    job_threads: int = Field(2, ge=1, le=64, description="threads that embed documents")
+    job_nice: int = Field(10, ge=0, le=19, description="how far jobs stand back behind questions")
+
+    @property
+    def read_limits(self) -> Limits:
+        """What reading one file may cost."""
+        return Limits(self.read_memory_mb << 20, self.read_cpu_s, self.read_timeout_s)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Everything that the nightly job keeps in step."""
+        listed = [place.strip() for place in self.sync_sources.split(",")]
+        return tuple(filter(None, [str(self.sync_dir or ""), *listed]))

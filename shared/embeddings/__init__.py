@@ -6,10 +6,10 @@
 
 from pathlib import Path
 
-from shared.embeddings.port import Embedder, Vectors
+from shared.embeddings.port import Embedder, TokenCounter, Vectors
 from shared.errors import ConfigurationError
 
-__all__ = ["Embedder", "Vectors", "open_embedder"]
+__all__ = ["Embedder", "TokenCounter", "Vectors", "open_embedder", "open_token_counter"]
 
 
 def open_embedder(url: str, *, threads: int = 1) -> Embedder:
@@ -38,3 +38,13 @@ def open_embedder(url: str, *, threads: int = 1) -> Embedder:
     raise ConfigurationError(
         f"EMBEDDER_URL={url!r}: expected support: | minilm: | hashing: | onnx:FOLDER"
     )
+
+
+def open_token_counter(url: str) -> TokenCounter:
+    """What counts tokens as the embedder of the same `url` does; loads no model."""
+    scheme, _, rest = url.partition(":")
+    if scheme == "hashing":
+        return open_embedder(url)
+    from shared.embeddings.wordpiece import open_word_piece_counter
+
+    return open_word_piece_counter(Path(rest) if scheme == "onnx" else None)

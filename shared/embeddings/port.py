@@ -9,6 +9,14 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.float32]
 
 
+class TokenCounter(Protocol):
+    """Counts tokens as an embedder does, without its model. Every Embedder is one."""
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens `text` takes, special tokens left out, without any cut."""
+        ...
+
+
 class Embedder(Protocol):
     """Turns texts into vectors whose dot product is their similarity. Thread-safe, synchronous.
 

@@ -27,3 +27,23 @@ def minilm_tokenizer() -> Tokenizer:
         special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
     )
     return tokenizer
+
+
+class WordPieceCounter:
+    """Counts tokens with a tokenizer alone."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text` without `[CLS]` and `[SEP]`, never cut."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def open_word_piece_counter(folder: Path | None) -> WordPieceCounter:
+    """The counter of a sentence-transformers folder; of MiniLM when there is no tokenizer in it."""
+    file = folder / "tokenizer.json" if folder else None
+    own = file is not None and file.is_file()
+    return WordPieceCounter(Tokenizer.from_file(str(file)) if own else minilm_tokenizer())

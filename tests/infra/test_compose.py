@@ -99,11 +99,14 @@ def test_services_get_addresses_as_settings_that_exist() -> None:
     assert environment["BIND_HOST"] == "0.0.0.0"
     history = port_of("history", Settings(base_port=8080))
     assert environment["GATEWAY_HISTORY_URL"] == f"http://history:{history}"
+    retrieval = port_of("retrieval", Settings(base_port=8080))
+    assert environment["GATEWAY_RETRIEVAL_URL"] == f"http://retrieval:{retrieval}"
     in_cluster = dict(
         line.split("=", 1) for line in (ROOT / "infra/k8s/config.env").read_text().splitlines()
     )
     assert set(in_cluster) <= known
-    assert in_cluster["GATEWAY_HISTORY_URL"] == environment["GATEWAY_HISTORY_URL"]
+    for name in ("GATEWAY_HISTORY_URL", "GATEWAY_RETRIEVAL_URL"):
+        assert in_cluster[name] == environment[name]
 
 
 def test_every_service_waits_for_keys_and_stores() -> None:

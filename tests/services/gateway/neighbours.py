@@ -95,7 +95,7 @@ async def index(event: DocumentSubmitted, deps: Deps) -> KnowledgeChanged:
         tenant_id=event.tenant_id,
         document_id=event.document_id,
         version=event.version,
-        title=event.title,
+        title=event.title or event.content.partition("\n")[0].strip("# "),
         state="removed" if event.withdrawn else "indexed",
         chunks=0 if event.withdrawn else 1,
         knowledge_version=f"k-{event.version}",

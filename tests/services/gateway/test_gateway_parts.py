@@ -5,6 +5,7 @@ import pytest
 from services.gateway import core
 from services.gateway.boards import Owners
 from services.gateway.limiter import Limiter
+from services.gateway.schemas_documents import DocumentRequest
 from shared.events import BOT, Answered, Escalated, OwnerChanged
 from shared.tokens import conversation_token, internal_token
 
@@ -77,10 +78,14 @@ def test_a_message_from_the_outbox_is_late_by_its_acceptance() -> None:
 
 
 def test_a_title_is_found_where_authors_put_it() -> None:
-    assert core.title_of("---\ntitle: Returns\nlocale: en\n---\n\nText", "x") == "Returns"
-    assert core.title_of("Intro\n\n# Heading #\n", "x") == "Heading"
-    assert core.title_of("<html><title>Page</title>", "x") == "Page"
-    assert core.title_of("Just text", "x") == "x"
+    def title_of(content: str) -> str:
+        given = DocumentRequest(content=content)
+        return core.title_of(core.submission("t", "x", given, content.encode(), 1))
+
+    assert title_of("---\ntitle: Returns\nlocale: en\n---\n\nText") == "Returns"
+    assert title_of("Intro\n\n# Heading #\n") == "Heading"
+    assert title_of("<html><title>Page</title>") == "Page"
+    assert title_of("Just text") == ""
 
 
 def test_tokens_of_conversations_tenants_and_purposes_differ() -> None:
