@@ -16,6 +16,7 @@ MEDIA_TYPES = {
 }
 DEFAULTS = {"locale": "en", "visibility": "public"}
 TEXT_TYPES = frozenset(kind for kind in MEDIA_TYPES.values() if kind.startswith("text/"))
+ACCEPTED_TYPES = frozenset({*MEDIA_TYPES.values(), BINARY})
 
 
 def media_type_of(name: str) -> str:

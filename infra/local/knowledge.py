@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from shared import documents
 from shared.errors import Unavailable
@@ -15,26 +14,14 @@ Document = dict[str, Any]
 
 
 def read_article(path: Path) -> Document:
-    """A Markdown file with front matter as the body of `PUT /v1/documents/{id}`."""
-    text = path.read_text(encoding="utf-8")
-    facts: dict[str, Any] = {}
-    if text.startswith("---\n") and "\n---\n" in text[4:]:
-        head, _, text = text[4:].partition("\n---\n")
-        facts = yaml.safe_load(head) or {}
-    return {
-        "title": str(facts.get("title", "")),
-        "content": text.strip() + "\n",
-        "media_type": "text/markdown",
-        "source": str(facts.get("url", "")),
-        "locale": str(facts.get("locale", "en")),
-        "product": str(facts.get("product", "")),
-    }
+    """A Markdown file as the body of `PUT /v1/documents/{id}`; its front matter says the rest."""
+    content = path.read_text(encoding="utf-8")
+    return {"content": content, "media_type": "text/markdown", "name": path.name}
 
 
 def version_of(document: Document) -> str:
     """The version that the gateway gives this content."""
-    facts = {name: document.get(name, "") for name in ("title", "source", "locale", "product")}
-    return documents.version_of(document["content"].encode(), **facts)
+    return documents.version_of(document["content"].encode())
 
 
 def articles(folder: Path) -> Iterator[tuple[str, Document]]:

@@ -108,7 +108,7 @@ def test_bars_stay_inside_their_column() -> None:
 def test_indexed_articles_of_the_same_version_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("---\ntitle: A\nurl: https://a.example\n---\n\n# A\n")
     ((name, body),) = articles(tmp_path)
-    assert (body["title"], body["source"]) == ("A", "https://a.example")
+    assert (body["name"], body["content"][:12]) == ("a.md", "---\ntitle: A")
     assert missing({name: {"state": "indexed", "version": version_of(body)}}, tmp_path) == {}
     assert list(missing({name: {"state": "indexed", "version": "old"}}, tmp_path)) == ["a"]
 

@@ -1,6 +1,5 @@
 """A small gateway that listens, and how tests run commands against it."""
 
-import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -8,10 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.gateway.schemas_documents import IngestionOut
+from shared.documents import version_of
+from shared.ingestions import Step
 
 KEY = "the-key"
 ANSWER = {
@@ -42,25 +45,54 @@ class Gateway:
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=lambda: list(STREAM))
+    contents: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, dict[str, Step]] = field(default_factory=dict)
+    coverage: dict[str, Any] = field(default_factory=dict)
     puts: int = 0
     busy: int = 0  # how many PUTs to turn away first
 
-    def put(self, document_id: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def put(self, document_id: str, content: bytes, **facts: str) -> tuple[int, dict[str, Any]]:
         """Index at once; an empty document is refused later, a huge one at the door."""
         self.puts += 1
         if self.busy:
             self.busy -= 1
             return 503, {"title": "Cut off for a moment", "status": 503}
-        content = body["content"]
         if len(content) > 1000:
             return 413, {"title": "The document is too large", "detail": "At most 1000 bytes."}
-        version = hashlib.sha256(content.encode()).hexdigest()[:16]
-        state = (
-            {"state": "indexed"} if content.strip() else {"state": "rejected", "reason": "empty"}
-        )
-        row = {"id": document_id, "version": version, "title": body.get("title", ""), "chunks": 1}
-        self.documents[document_id] = row | state
+        version = version_of(content, source=facts.get("source", ""))
+        state, reason = ("indexed", "") if content.strip() else ("rejected", "empty")
+        row = {
+            "id": document_id,
+            "version": version,
+            "title": f"About {document_id}",
+            "chunks": 1,
+            "state": state,
+            "reason": reason,
+            "collection": facts.get("collection", ""),
+        }
+        self.documents[document_id] = row
+        self.contents[document_id] = content.decode(errors="replace")
+        step = Step("indexed" if state == "indexed" else "rejected", facts.get("name", ""), reason)
+        self.steps.setdefault(facts.get("ingestion_id", ""), {})[document_id] = step
         return 202, {"id": document_id, "version": version}
+
+    def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """The catalogue, one document, an import, the coverage report."""
+        kind, _, name = path.removeprefix("/v1/").partition("/")
+        if kind == "documents" and not name:
+            return 200, {"documents": list(self.documents.values())}
+        if kind == "documents" and name in self.documents:
+            row = self.documents[name]
+            return 200, {
+                **row,
+                "content": self.contents[name],
+                "updated_unix_ms": 1_795_507_200_000,
+            }
+        if kind == "ingestions" and name in self.steps:
+            return 200, IngestionOut.of(name, self.steps[name]).model_dump()
+        if kind == "coverage":
+            return 200, self.coverage
+        return 404, {"title": "No such thing"}
 
 
 def handler_for(gateway: Gateway) -> type[BaseHTTPRequestHandler]:
@@ -102,12 +134,14 @@ def handler_for(gateway: Gateway) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             if self.known():
-                self.answer(200, {"documents": list(gateway.documents.values())})
+                self.answer(*gateway.get(urlsplit(self.path).path))
 
         def do_PUT(self) -> None:
-            body = self.body()
+            content = self.rfile.read(int(self.headers["Content-Length"]))
             if self.known():
-                self.answer(*gateway.put(self.path.rpartition("/")[2], body))
+                parts = urlsplit(self.path)
+                facts = dict(parse_qsl(parts.query))
+                self.answer(*gateway.put(parts.path.rpartition("/")[2], content, **facts))
 
         def do_DELETE(self) -> None:
             if self.known():

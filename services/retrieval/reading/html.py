@@ -34,6 +34,7 @@ def read_html(html: str) -> Page:
     soup = BeautifulSoup(html, "html.parser")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     canonical = soup.find("link", rel="canonical")
+    source = str(canonical.get("href", "")) if canonical else ""
     language = soup.html.get("lang", "") if soup.html else ""
     for tag in soup(_DROPPED):
         tag.decompose()
@@ -41,6 +42,9 @@ def read_html(html: str) -> Page:
     if main.name in ("main", "article"):
         for tag in main.find_all("header"):
             tag.unwrap()  # an article's header holds its title
+    headlines = main.find_all("h1")
+    if len(headlines) == 1:  # the head's title often ends in the name of the site
+        title = headlines[0].get_text(" ", strip=True) or title
     markdown = markdownify(
         str(main),
         heading_style="ATX",
@@ -51,7 +55,7 @@ def read_html(html: str) -> Page:
     return Page(
         markdown=str(markdown).strip(),
         title=" ".join(title.split()),
-        source=str(canonical.get("href", "")) if canonical else "",
+        source=source,
         locale=str(language),
     )
 

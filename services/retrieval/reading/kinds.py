@@ -66,11 +66,12 @@ def text_of(content: bytes) -> str:
 
 def _kind_of_text(text: str, name: str, media_type: str) -> Kind:
     suffix = PurePosixPath(name).suffix.lower()
-    declared_html = media_type in ("text/html", "application/xhtml+xml")
-    if _HTML.match(text) or declared_html or (suffix in (".html", ".htm") and "<" in text):
+    if _HTML.match(text):
         return "html"
     if _XML.match(text):
         raise Rejected(f"this is XML or an SVG picture; supported are {SUPPORTED}")
+    if media_type == "text/html" or suffix in (".html", ".htm"):
+        return "html"
     if media_type == "text/csv" or suffix == ".csv":
         return "csv"
     return "markdown"

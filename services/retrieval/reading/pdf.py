@@ -1,6 +1,7 @@
 """PDF to Markdown: paragraphs in reading order, headings told by the size of their letters."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from services.retrieval.reading.limits import MAX_PAGES, Rejected
 _HEADING_RATIO = 1.15  # letters this much larger than the body's are a heading
 _HEADING_CHARACTERS = 150
 _LEVELS = 3
+_NO_TITLE = re.compile(r"^(Microsoft |untitled)|\.\w{2,5}$", re.IGNORECASE)  # written by programs
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def _checked_title(content: bytes) -> str:
 
 def _decoded(value: bytes) -> str:
     encoding = "utf-16" if value.startswith((b"\xfe\xff", b"\xff\xfe")) else "latin-1"
-    return " ".join(value.decode(encoding, errors="ignore").split())[:300]
+    title = " ".join(value.decode(encoding, errors="ignore").split())[:300]
+    return "" if _NO_TITLE.search(title) else title
 
 
 def _blocks(box: LTTextBoxHorizontal) -> Iterator[_Block]:

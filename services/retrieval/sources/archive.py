@@ -91,7 +91,7 @@ def _is_hidden(path: PurePosixPath) -> bool:
 
 
 def _objection(info: zipfile.ZipInfo, path: PurePosixPath) -> str:
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0:1]:
+    if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
         return "its path leads out of the zip"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "is a link"
