@@ -149,6 +149,7 @@ def may_look_up(event: Screened) -> bool:
 
 
 _PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]*_\d+>")
+_SENTENCE_END = re.compile(r"[.!?…:][\s\"'”’)\]]*$")
 
 
 def may_remember(event: Answered) -> bool:
@@ -156,7 +157,9 @@ def may_remember(event: Answered) -> bool:
     if not (event.last and event.cacheable and event.origin == "knowledge" and event.fingerprint):
         return False
     personal = _PLACEHOLDER.search(event.question) or _PLACEHOLDER.search(event.text)
-    return event.cache_control != "no-store" and not personal
+    # A model that ran out of tokens stops in the middle of a sentence; quotes may end in a list.
+    cut = event.tier in ("small", "large") and not _SENTENCE_END.search(event.text)
+    return event.cache_control != "no-store" and not personal and not cut
 
 
 def is_sampled(turn_id: str, share: float) -> bool:

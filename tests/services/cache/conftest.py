@@ -6,19 +6,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from services.cache.adapters import Bounds, Freshness
+from services.cache.adapters import AnswerStore, Bounds, Freshness
 from services.cache.catalogue import Catalogue
 from services.cache.deps import Deps
 from services.cache.flights import Flights
 from services.cache.lessons import Lessons
 from services.cache.memory_store import MemoryAnswerStore
+from services.cache.redis_store import RedisAnswerStore
 from services.cache.settings import CacheSettings
 from services.cache.traces import Traces
 from shared.boards import PolicyBoard
-from shared.clock import ManualClock
+from shared.clock import Clock, ManualClock
 from shared.events import Answered, Citation, Missed, Screened
 from shared.fingerprint import fingerprint
 from shared.kv.memory import MemoryKeyValue
+from shared.kv.port import KeyValue
+from shared.kv.redis import RedisKeyValue
 from shared.policy import Policy
 
 NORMAL = Policy.normal().answer_version
@@ -59,13 +62,16 @@ def deps(clock: ManualClock) -> Deps:
     return deps_on(MemoryKeyValue(), clock)
 
 
-def deps_on(kv: MemoryKeyValue, clock: ManualClock, **settings: object) -> Deps:
+def deps_on(kv: KeyValue, clock: Clock, **settings: object) -> Deps:
     """Everything the handlers need, on one store."""
     chosen = CacheSettings(**{"min_similarity": 0.5, "audit_share": 0.0, **settings})
     freshness = Freshness(clock, ttl_s=3600, jitter=0.0, stale_s=3600)
+    store: AnswerStore = MemoryAnswerStore(clock, freshness, Bounds(100))
+    if isinstance(kv, RedisKeyValue):
+        store = RedisAnswerStore(kv, freshness, Bounds(100))
     return Deps(
         settings=chosen,
-        store=MemoryAnswerStore(clock, freshness, Bounds(100)),
+        store=store,
         embedder=WordEmbedder(),
         verifier=ListedVerifier(),
         flights=Flights(kv, longest_wait_s=chosen.flight_wait_s, alone_s=60, max_followers=2),
@@ -77,7 +83,7 @@ def deps_on(kv: MemoryKeyValue, clock: ManualClock, **settings: object) -> Deps:
     )
 
 
-def asked(text: str, clock: ManualClock, turn: str = "t1", **more: object) -> Screened:
+def asked(text: str, clock: Clock, turn: str = "t1", **more: object) -> Screened:
     """A screened question."""
     envelope: dict[str, object] = {
         "tenant_id": "shop",

@@ -108,6 +108,7 @@ async def test_a_follow_up_is_never_looked_up(deps: Deps, clock: ManualClock) ->
         {"cache_control": "no-store"},
         {"embedding": None},
         {"text": "We will write to <EMAIL_1>."},
+        {"tier": "small", "text": "Open the lid and then"},
         {"question": "Is <EMAIL_1> my address?"},
         {"policy_version": "of before"},
     ],
