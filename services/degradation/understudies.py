@@ -54,6 +54,7 @@ async def generation(event: Grounded, deps: None) -> Drafted:
 async def safety_screen(event: Received, deps: None) -> Screened | Relayed | Escalated:
     """Rules alone; whatever they are not sure about goes to a person."""
     masked = mask_by_rules(event.text)
+    topics = sensitive_topics(masked.text)
     if event.owner != BOT:
         return event.then(Relayed, text=masked.text)
     if injection_rule(masked.text) or is_abusive(masked.text):
@@ -62,13 +63,14 @@ async def safety_screen(event: Received, deps: None) -> Screened | Relayed | Esc
             reason="A message that only a full check could judge.",
             rule="understudy.safety",
             question=masked.text,
+            intent=topics[0] if topics else "",
         )
     return event.then(
         Screened,
         text=masked.text,
         fingerprint=fingerprint(masked.text),
         findings=masked.findings,
-        flags=sensitive_topics(masked.text),
+        flags=topics,
     )
 
 

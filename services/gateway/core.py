@@ -107,7 +107,7 @@ def answer_of(event: Answered, now_ms: int, *, late: bool = False) -> ChatAnswer
 
 def hand_over_text(event: Escalated) -> str:
     """What the customer is told when a person takes over."""
-    if "self_harm" in event.rule:
+    if "self_harm" in f"{event.rule} {event.intent}":
         return DANGER_TEXT + _HAND_OVER_TEXTS["unsure"]
     if event.rule.startswith("failure."):
         return _HAND_OVER_TEXTS["failure"]

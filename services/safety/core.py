@@ -67,7 +67,7 @@ def judge(text: str, owner: str, policy: Policy) -> Verdict:
     if policy.fixed_text:
         return Verdict("apologise", "policy.fixed_text", NOBODY_THERE)
     if policy.escalate_all:
-        return Verdict("escalate", "policy.escalate_all")
+        return Verdict("escalate", "policy.escalate_all", flags=flags)
     return Verdict("go_on", flags=flags)
 
 

@@ -52,7 +52,12 @@ async def screen(event: Received, deps: Deps) -> Screened | Relayed | Answered |
     if verdict.action == "escalate":
         reason = "All questions go to people at the moment."
         return event.then(
-            Escalated, reason=reason, rule=verdict.rule, question=masked.text, mode=mode
+            Escalated,
+            reason=reason,
+            rule=verdict.rule,
+            question=masked.text,
+            intent=verdict.flags[0] if verdict.flags else "",
+            mode=mode,
         )
     if verdict.action in ("refuse", "apologise"):
         degraded = verdict.action == "apologise"

@@ -54,6 +54,19 @@ def test_a_hand_over_says_why(rule: str, start: str) -> None:
     assert core.hand_over_text(event).startswith(start)
 
 
+def test_danger_is_answered_with_the_emergency_number_whichever_way_it_went() -> None:
+    event = Escalated(
+        tenant_id="t",
+        conversation_id="c",
+        turn_id="1",
+        deadline_unix_ms=1,
+        reason="",
+        rule="generation.hand_over",
+        intent="self_harm",
+    )
+    assert core.hand_over_text(event).startswith(core.DANGER_TEXT)
+
+
 @pytest.mark.parametrize("route", ["chitchat", "out_of_scope", "faq"])
 def test_templates_are_all_faq_to_the_outside(route: str) -> None:
     event = Answered.model_validate(
