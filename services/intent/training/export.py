@@ -1,19 +1,18 @@
 """The trained network and its memory as int8 ONNX."""
 
-import tempfile
 from pathlib import Path
 
 import onnx
-from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from services.intent.training import graph, memory
 from services.intent.training.memory import Memory
 from services.intent.training.model import IntentModel
+from shared.training.graph import Graph, finish, save_int8
 
 
 def build(model: IntentModel, kept: Memory) -> onnx.ModelProto:
     """The float graph: tokens → `intent`, `route` (log probabilities), `frustration` (logit)."""
-    body = graph.Graph()
+    body = Graph()
     pooled = graph.encode(body, model.encoder)
     found = memory.find(body, kept, pooled)
     heads = {"intent": (model.intent, kept.intents)}
@@ -26,32 +25,19 @@ def build(model: IntentModel, kept: Memory) -> onnx.ModelProto:
     if model.frustration is not None:
         graph.frustration_logit(body, model.frustration, pooled)
         widths["frustration"] = 1
-    return graph.finish(body, widths)
+    return finish(body, "intent", ("input_ids", "attention_mask"), widths)
 
 
 def export(model: IntentModel, kept: Memory, target: Path, *, quantize: bool = True) -> None:
-    """Writes `target`; int8 weights per channel, the heads stay float.
-
-    7-bit weights (`reduce_range`): on a CPU without VNNI, 8-bit products would saturate.
-    """
+    """Writes `target`; int8 weights per channel, the heads stay float."""
     model.eval()
+    built = build(model, kept)
     if not quantize:
-        onnx.save(build(model, kept), str(target))
+        onnx.save(built, str(target))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "float.onnx"
-        onnx.save(build(model, kept), str(plain))
-        quantize_dynamic(
-            plain,
-            target,
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=[
-                f"{name}.{part}"
-                for name in ("intent", "route", "frustration")
-                for part in ("head", "told", "voted")
-            ],
-            op_types_to_quantize=["MatMul", "Attention", "Gather"],
-            extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
+    heads = [
+        f"{name}.{part}"
+        for name in ("intent", "route", "frustration")
+        for part in ("head", "told", "voted")
+    ]
+    save_int8(built, target, keep_float=heads)

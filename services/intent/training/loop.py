@@ -1,7 +1,7 @@
 """The optimisation: length-bucketed batches, layer-wise rates, weight averaging, checkpoints."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from tqdm import tqdm
 from services.intent.training import losses
 from services.intent.training.augment import noisy
 from services.intent.training.model import IntentModel
-from services.intent.training.state import Averaged, Checkpoint
+from shared.training.batching import batches, pad
+from shared.training.state import Averaged, Checkpoint
 
 SEEN_ROWS = 120_000  # messages shown in a run of the default recipe: 14 minutes on 2 cores
 CHECKPOINT_STEPS = 200
@@ -75,26 +76,6 @@ class Encoded:
 
     def labels(self, rows: Sequence[int]) -> losses.Labels:
         return losses.Labels(self.intents[rows], self.routes[rows], self.frustration[rows])
-
-
-def pad(ids: list[list[int]]) -> tuple[Tensor, Tensor]:
-    """(ids, mask), each [n, longest] int64."""
-    width = max(len(row) for row in ids)
-    padded = torch.tensor([row + [0] * (width - len(row)) for row in ids])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
-    return padded, mask
-
-
-def batches(lengths: Sequence[int], size: int, chance: random.Random) -> Iterator[list[int]]:
-    """Rows in random batches of similar length: sorted within pools of 50 batches."""
-    order = list(range(len(lengths)))
-    chance.shuffle(order)
-    found: list[list[int]] = []
-    for start in range(0, len(order), size * 50):
-        pool = sorted(order[start : start + size * 50], key=lambda i: lengths[i])
-        found += [pool[i : i + size] for i in range(0, len(pool), size)]
-    chance.shuffle(found)
-    yield from found
 
 
 def parameter_groups(model: IntentModel, recipe: Recipe) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from services.intent.training.precision import autocast
+from shared.training.precision import autocast
 
 SCALE = 20.0  # logit of a perfect match at the start; learned. Source: Wang et al. 2018 (CosFace)
 

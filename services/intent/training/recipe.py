@@ -13,12 +13,14 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from services.intent.classifier import OOS
-from services.intent.training import calibration, data, encoder, report
+from services.intent.training import calibration, data, report
 from services.intent.training.data import ROUTES, Message
 from services.intent.training.export import export
-from services.intent.training.loop import Encoded, Recipe, optimise, pad
+from services.intent.training.loop import Encoded, Recipe, optimise
 from services.intent.training.memory import Memory
 from services.intent.training.model import IntentModel, set_prototypes
+from shared.training import encoder
+from shared.training.batching import pad
 
 _OOS_COPIES = 4  # a hundred out-of-scope rows would drown among thousands
 

@@ -1,0 +1,48 @@
+"""`python -m services.cache.training --pairs FILE… --out DIR`: trains a pair classifier."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+UNFINISHED = 75  # exit status: time was up, go on with --resume
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m services.cache.training")
+    parser.add_argument("--pairs", type=Path, nargs="+", required=True, help="JSONL files")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder")
+    parser.add_argument("--start", type=Path, help="weights.pt of an earlier run to go on from")
+    parser.add_argument("--resume", action="store_true", help="go on from DIR/checkpoint.pt")
+    parser.add_argument("--minutes", type=float, help=f"stop then, with exit status {UNFINISHED}")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--rate", type=float, help="highest learning rate of the encoder")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Trains; the figures go to standard error."""
+    given = _arguments()
+    try:
+        from services.cache.training.loop import Recipe
+        from services.cache.training.recipe import train
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error}: training needs requirements/train.txt, installed in .venv-train")
+    recipe = Recipe()
+    if given.epochs is not None:
+        recipe = replace(recipe, epochs=given.epochs)
+    if given.rate is not None:
+        recipe = replace(recipe, encoder_rate=given.rate)
+    done = train(
+        given.pairs,
+        given.out,
+        recipe,
+        start=given.start,
+        resume=given.resume,
+        minutes=given.minutes,
+    )
+    sys.exit(0 if done else UNFINISHED)
+
+
+if __name__ == "__main__":
+    main()
