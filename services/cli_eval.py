@@ -44,7 +44,7 @@ def retrieval(kb: Folder, queries: Queries, as_json: common.AsJson = False) -> N
     with _bad_data():
         embedder = open_embedder(settings.embedder_url, threads=settings.cpu_threads)
         reranker = open_reranker(load(RetrievalSettings).reranker_dir, threads=settings.cpu_threads)
-        report = evaluate(kb, queries, embedder, reranker)
+        report = evaluate(kb, queries, embedder, reranker, settings.var_dir / "embeddings")
     _print(report, as_json, as_table)
 
 

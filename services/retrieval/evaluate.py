@@ -5,145 +5,46 @@ ending), or a BEIR folder (`corpus.jsonl`, `queries.jsonl`, `qrels/*.tsv`). No c
 the embedded engine is filled once in a temporary folder; embeddings are cached by content.
 """
 
-import csv
-import hashlib
-import json
 import math
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from services.retrieval.chunking import Piece, chunk_document
-from services.retrieval.documents import Rejected, split_front_matter
+from services.retrieval.datasets import Asked, Document, read_documents, read_queries
 from services.retrieval.rerank import Reranker
 from services.retrieval.search import DENSE_WEIGHT, Searcher
-from shared.embeddings import Embedder, Vectors
+from services.retrieval.vector_cache import cached_vectors
+from shared.embeddings import Embedder
 from shared.vectors import Chunk, VectorStore, open_vectors
 
 TENANT = "evaluation"
 DEPTH = 10  # how far down a ranking the measures look
-EMBED_AT_ONCE = 512
+WARM_UP_QUERIES = 3  # the first calls of a model take longer: not measured
 VARIANTS = ("bm25", "dense", "hybrid", "hybrid_rerank")
 
 
-@dataclass(frozen=True)
-class Source:
-    """A document to search in."""
-
-    id: str
-    title: str
-    text: str
-    html: bool = False
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A query and the documents that answer it, each with its gain (> 0)."""
-
-    text: str
-    relevant: Mapping[str, float]
-
-
-def read_documents(folder: Path) -> Iterator[Source]:
-    """Documents of a folder of Markdown, text or HTML files, or of a BEIR corpus."""
-    corpus = folder / "corpus.jsonl"
-    if corpus.is_file():
-        for row in _rows(corpus):
-            yield Source(str(row["_id"]), str(row.get("title") or ""), str(row["text"]))
-        return
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in (".md", ".markdown", ".txt", ".html", ".htm"):
-            yield _read_file(path)
-
-
-def _read_file(path: Path) -> Source:
-    content = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        matter = split_front_matter(content)
-    except Rejected:
-        return Source(path.stem, "", content)
-    title = str(matter.fields.get("title", ""))
-    return Source(path.stem, title, matter.body, path.suffix.lower() in (".html", ".htm"))
-
-
-def read_queries(path: Path, folder: Path) -> list[Asked]:
-    """Queries of a JSONL file, with relevance in `doc`, `docs` or the folder's `qrels/*.tsv`."""
-    rows = list(_rows(path))
-    if rows and "_id" in rows[0]:
-        relevant = _read_qrels(folder)
-        asked = [Asked(str(row["text"]), relevant.get(str(row["_id"]), {})) for row in rows]
-        return [query for query in asked if query.relevant]
-    return [Asked(str(row["query"]), dict.fromkeys(_answers(row), 1.0)) for row in rows]
-
-
-def _answers(row: Mapping[str, object]) -> list[str]:
-    several = row.get("docs")
-    return [str(doc) for doc in several] if isinstance(several, list) else [str(row["doc"])]
-
-
-def _read_qrels(folder: Path) -> dict[str, dict[str, float]]:
-    choices = [folder / "qrels" / f"{name}.tsv" for name in ("test", "dev", "train")]
-    path = next((choice for choice in choices if choice.is_file()), None)
-    if path is None:
-        raise ValueError(f"no qrels/test.tsv, dev.tsv or train.tsv in {folder}")
-    relevant: dict[str, dict[str, float]] = {}
-    with path.open(encoding="utf-8") as lines:
-        for row in csv.DictReader(lines, delimiter="\t"):
-            if float(row["score"]) > 0:
-                relevant.setdefault(row["query-id"], {})[row["corpus-id"]] = float(row["score"])
-    return relevant
-
-
-def _rows(path: Path) -> Iterator[dict[str, object]]:
-    with path.open(encoding="utf-8") as lines:
-        yield from (json.loads(line) for line in lines if line.strip())
-
-
-def fill(store: VectorStore, embedder: Embedder, sources: Sequence[Source], cache: Path) -> int:
-    """Cut, embed and store the documents; the number of chunks."""
-    cut = [(s, chunk_document(s.text, title=s.title or _first_heading(s), embedder=embedder,
-                              html=s.html)) for s in sources]  # fmt: skip
-    pieces = [piece for _, found in cut for piece in found]
-    vectors = cached_vectors(embedder, [piece.embedding_text for piece in pieces], cache)
+def fill(store: VectorStore, embedder: Embedder, documents: Sequence[Document], cache: Path) -> int:
+    """Embed and store the documents; the number of chunks."""
+    texts = [piece.embedding_text for document in documents for piece in document.pieces]
+    vectors = cached_vectors(embedder, texts, cache)
     at = 0
-    for source, found in cut:
-        chunks = [_chunk(source, piece, position) for position, piece in enumerate(found)]
-        store.replace_document(TENANT, source.id, "1", chunks, vectors[at : at + len(found)])
-        at += len(found)
-    return len(pieces)
+    for document in documents:
+        chunks = chunks_of(document)
+        store.replace_document(TENANT, document.id, "1", chunks, vectors[at : at + len(chunks)])
+        at += len(chunks)
+    return at
 
 
-def _first_heading(source: Source) -> str:
-    lines = (line for line in source.text.splitlines() if line.startswith("# "))
-    return next(lines, f"# {source.id}")[2:].strip()
-
-
-def _chunk(source: Source, piece: Piece, position: int) -> Chunk:
-    return Chunk(f"{source.id}#{position}", source.id, "1", TENANT, piece.text, piece.title,
-                 piece.headings, position)  # fmt: skip
-
-
-def cached_vectors(embedder: Embedder, texts: Sequence[str], cache: Path) -> Vectors:
-    """Vectors of `texts`, [n, dimensions], from `cache` when these very texts were embedded."""
-    digest = hashlib.sha256(embedder.name.encode())
-    for text in texts:
-        digest.update(b"\0" + text.encode())
-    path = cache / f"{digest.hexdigest()[:24]}.npy"
-    if path.is_file():
-        return np.asarray(np.load(path), dtype=np.float32)
-    parts = [np.zeros((0, embedder.dimensions), np.float32)]
-    for start in range(0, len(texts), EMBED_AT_ONCE):
-        print(f"embedding {start} of {len(texts)} chunks", file=sys.stderr)
-        parts.append(embedder.embed(texts[start : start + EMBED_AT_ONCE]))
-    cache.mkdir(parents=True, exist_ok=True)
-    vectors = np.concatenate(parts)
-    np.save(path, vectors)
-    return vectors
+def chunks_of(document: Document) -> list[Chunk]:
+    """The document's pieces as a store takes them."""
+    return [
+        Chunk(f"{document.id}#{position}", document.id, "1", TENANT, piece.text, piece.title,
+              piece.headings, position)
+        for position, piece in enumerate(document.pieces)
+    ]  # fmt: skip
 
 
 def measures(ranked: Sequence[str], relevant: Mapping[str, float]) -> dict[str, float]:
@@ -187,35 +88,27 @@ def run_variant(searcher: Searcher, variant: str, asked: Sequence[Asked]) -> dic
 
 
 def evaluate(
-    kb: Path,
-    queries: Path,
-    embedder: Embedder,
-    reranker: Reranker | None,
-    *,
-    cache: Path | None = None,
+    kb: Path, queries: Path, embedder: Embedder, reranker: Reranker | None, cache: Path
 ) -> dict[str, object]:
     """The report of `switchboard eval retrieval --json`. Progress goes to standard error.
 
     Raises:
-        ValueError: no documents, or no query with an answer.
+        ValueError: no documents, no query with an answer, or a row that cannot be used.
     """
-    sources = list(read_documents(kb))
-    asked = read_queries(queries, kb)
-    if not sources or not asked:
-        raise ValueError(f"{len(sources)} documents in {kb}, {len(asked)} queries in {queries}")
+    documents = read_documents(kb, embedder)
+    asked = read_queries(queries, kb, [document.id for document in documents])
     store = open_vectors("edge:", dimensions=embedder.dimensions)
     try:
-        place = cache or Path(tempfile.gettempdir()) / "switchboard-embeddings"
-        chunks = fill(store, embedder, sources, place)
+        chunks = fill(store, embedder, documents, cache)
         searcher = Searcher(embedder, store, reranker)
-        searcher.search(TENANT, asked[0].text)  # the first call warms the model up
         found = {}
         for variant in VARIANTS:
             print(f"{variant}: {len(asked)} queries", file=sys.stderr)
+            run_variant(searcher, variant, asked[:WARM_UP_QUERIES])
             found[variant] = run_variant(searcher, variant, asked)
     finally:
         store.close()
-    return {"queries": len(asked), "documents": len(sources), "chunks": chunks,
+    return {"queries": len(asked), "documents": len(documents), "chunks": chunks,
             "variants": found}  # fmt: skip
 
 

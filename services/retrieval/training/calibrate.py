@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from services.retrieval.evaluate import TENANT, fill, read_documents, read_queries
+from services.retrieval.datasets import read_documents, read_queries
+from services.retrieval.evaluate import TENANT, fill
 from services.retrieval.search import Searcher
 from shared.embeddings import Embedder, open_embedder
 from shared.vectors import open_vectors
@@ -44,9 +45,11 @@ def observe(
     """Signals of every question, and whether the top five hold an answer."""
     kb, queries, unanswerable = files
     store = open_vectors("edge:")
-    fill(store, embedder, list(read_documents(kb)), cache)
+    documents = read_documents(kb, embedder)
+    fill(store, embedder, documents, cache)
     searcher = Searcher(embedder, store)
-    asked = [(query.text, set(query.relevant)) for query in read_queries(queries, kb)]
+    answered = read_queries(queries, kb, [document.id for document in documents])
+    asked = [(query.text, set(query.relevant)) for query in answered]
     texts = [json.loads(line) for line in unanswerable.open(encoding="utf-8")]
     no_answer = [str(row.get("query") or row.get("text")) for row in texts]
     random.Random(0).shuffle(no_answer)

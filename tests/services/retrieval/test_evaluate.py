@@ -29,7 +29,7 @@ def write_folder(folder: Path) -> tuple[Path, Path]:
 
 def test_the_report_has_the_promised_form(tmp_path: Path) -> None:
     kb, queries = write_folder(tmp_path)
-    report = evaluate(kb, queries, HashingEmbedder(), None, cache=tmp_path / "cache")
+    report = evaluate(kb, queries, HashingEmbedder(), None, tmp_path / "cache")
     assert (report["queries"], report["documents"], report["chunks"]) == (1, 2, 2)
     variants = report["variants"]
     assert isinstance(variants, dict)
@@ -50,12 +50,12 @@ def test_a_beir_folder_is_read_as_well(tmp_path: Path) -> None:
     (tmp_path / "qrels").mkdir()
     (tmp_path / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nq\t1\t1\nq\t2\t0\n")
     report = evaluate(
-        tmp_path, tmp_path / "queries.jsonl", HashingEmbedder(), None, cache=tmp_path / "cache"
+        tmp_path, tmp_path / "queries.jsonl", HashingEmbedder(), None, tmp_path / "cache"
     )
     assert report["documents"] == 2
 
 
 def test_nothing_to_measure_is_said(tmp_path: Path) -> None:
     (tmp_path / "queries.jsonl").write_text("")
-    with pytest.raises(ValueError, match="0 documents"):
-        evaluate(tmp_path, tmp_path / "queries.jsonl", HashingEmbedder(), None)
+    with pytest.raises(ValueError, match="no documents"):
+        evaluate(tmp_path, tmp_path / "queries.jsonl", HashingEmbedder(), None, tmp_path)
