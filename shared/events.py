@@ -355,6 +355,21 @@ class AgentReplied(Conversational):
         return self.message_id
 
 
+class PresenceNoticed(Conversational):
+    """One side of a conversation with a person types, or has read everything so far."""
+
+    topic = "conversation.presence_noticed.v1"
+    retention_hours = 1
+
+    side: Literal["customer", "agent"]
+    state: Literal["typing", "read"]
+    agent_name: str = ""
+    at_unix_ms: int
+
+    def identity(self) -> str:
+        return f"{self.conversation_id}|{self.side}|{self.state}|{self.at_unix_ms}"
+
+
 class FeedbackGiven(Conversational):
     """A thumb up or down for one turn."""
 
@@ -566,6 +581,7 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     CaseOpened,
     OwnerChanged,
     AgentReplied,
+    PresenceNoticed,
     FeedbackGiven,
     AnswerDisputed,
     ConversationErased,

@@ -1,11 +1,11 @@
 """The dashboard's API. Every call is an agent's, and sees that agent's tenant only."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from services.escalation import desk, entrance
@@ -14,10 +14,12 @@ from services.escalation.desk import Refusal, Verdict
 from services.escalation.entrance import ApiDeps, Body, Changing, Reading, Wired
 from services.escalation.pages import install_pages
 from services.escalation.sessions import Session
-from shared.errors import Unavailable
+from services.escalation.stream import router as stream_router
+from shared.errors import Overloaded, Unavailable
+from shared.events import PresenceNoticed
 from shared.web import Problem
 
-STREAM_PING_S = 15.0
+TYPING_TIMEOUT_S = 1.0
 _NOT_SHOWN = {"reply_to", "tenant_id", "owner_changed_unix_ms"}
 
 router = APIRouter(prefix="/api")
@@ -42,6 +44,13 @@ class WrongAnswer(Body):
     message_id: str = Field(min_length=1, max_length=200)
 
 
+class Reveal(Body):
+    """A placeholder in a message of the transcript."""
+
+    message_id: str = Field(min_length=1, max_length=200)
+    placeholder: str = Field(pattern=r"^<[A-Z]{1,20}_[0-9]{1,3}>$")
+
+
 def build_api(deps: ApiDeps) -> FastAPI:
     """Pages and API of the dashboard."""
     api = FastAPI(title="Switchboard agent dashboard", version="1")
@@ -55,6 +64,7 @@ def build_api(deps: ApiDeps) -> FastAPI:
     install_pages(api)
     api.include_router(entrance.router)
     api.include_router(router)
+    api.include_router(stream_router)
     return api
 
 
@@ -109,6 +119,22 @@ async def reply(case_id: str, body: Reply, session: Changing, deps: Wired) -> di
     )
 
 
+@router.post("/cases/{case_id}/typing", status_code=204)
+async def typing(case_id: str, session: Changing, deps: Wired) -> None:
+    """The customer sees that somebody is writing, if the broker is there to say so."""
+    case = await _decide(deps, session, case_id, lambda case: desk.types(case, session.agent))
+    notice = PresenceNoticed(
+        tenant_id=case.tenant_id,
+        conversation_id=case.conversation_id,
+        side="agent",
+        state="typing",
+        agent_name=session.agent.name,
+        at_unix_ms=deps.clock.unix_ms(),
+    )
+    with suppress(Unavailable, Overloaded):
+        await deps.sender.publish(notice, timeout_s=TYPING_TIMEOUT_S)
+
+
 @router.post("/cases/{case_id}/hand-back")
 async def hand_back(case_id: str, session: Changing, deps: Wired) -> dict[str, Any]:
     """Let the bot speak again."""
@@ -139,35 +165,45 @@ async def dispute(
     )
 
 
-@router.get("/events")
-async def events(session: Reading, deps: Wired) -> Response:
-    """Server-sent `changed` whenever a case of the tenant changed."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(changes(session, deps), 200, headers, "text/event-stream")
-
-
-async def changes(session: Session, deps: ApiDeps) -> AsyncIterator[str]:
-    """The lines of that stream, until the session or the process ends."""
-    tenant_id = session.agent.tenant_id
-    version = deps.board.version(tenant_id)
-    yield "retry: 2000\n\n"
-    while deps.clock.unix_ms() < session.expires_unix_s * 1000:
-        newest = await deps.board.newer_than(tenant_id, version, STREAM_PING_S)
-        if deps.board.closed:
-            return
-        yield "event: changed\ndata: {}\n\n" if newest > version else ": ping\n\n"
-        version = newest
+@router.post("/cases/{case_id}/reveal")
+async def reveal(
+    case_id: str, body: Reveal, session: Changing, deps: Wired, response: Response
+) -> dict[str, Any]:
+    """What one placeholder stands for. Written to the audit log before it is shown."""
+    response.headers["Cache-Control"] = "no-store"
+    found = await deps.desk.get(session.agent, case_id)
+    said = found[1] if found else ()
+    case = await _decide(
+        deps,
+        session,
+        case_id,
+        lambda case: desk.reveal(case, session.agent, said, body.message_id, body.placeholder),
+    )
+    turn_id = desk.turn_of(body.message_id)
+    originals = await deps.vault.reveal(
+        case.tenant_id, case.conversation_id, turn_id, body.placeholder
+    )
+    if not originals:
+        raise Problem(404, "It is no longer kept", "Ask the customer for it again.")
+    return {"originals": list(originals)}
 
 
 async def _act(
     deps: ApiDeps, session: Session, case_id: str, decide: Callable[[Case], Verdict]
 ) -> dict[str, Any]:
+    case = await _decide(deps, session, case_id, decide)
+    deps.outbox.ring()
+    deps.board.announce(session.agent.tenant_id)
+    return brief(case)
+
+
+async def _decide(
+    deps: ApiDeps, session: Session, case_id: str, decide: Callable[[Case], Verdict]
+) -> Case:
     verdict = await deps.desk.act(session.agent, case_id, deps.clock.unix_ms(), decide)
     if isinstance(verdict, Refusal):
         raise _problem(verdict)
-    deps.outbox.ring()
-    deps.board.announce(session.agent.tenant_id)
-    return brief(verdict.case)
+    return verdict.case
 
 
 def _problem(refusal: Refusal) -> Problem:
@@ -175,6 +211,8 @@ def _problem(refusal: Refusal) -> Problem:
         return Problem(404, "No such case")
     if refusal.kind == "no_answer":
         return Problem(404, "No such answer of the bot in this conversation")
+    if refusal.kind == "no_placeholder":
+        return Problem(404, "No such placeholder in that message")
     if refusal.kind == "closed":
         return Problem(409, "This case is closed", reason="closed")
     if refusal.kind == "not_owner" and not refusal.owner_name:

@@ -19,6 +19,7 @@ from shared.keys import KeyRing
 from shared.runner import Runtime
 from shared.service import Service
 from shared.settings import load
+from shared.vault import Vault
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -37,6 +38,8 @@ def _api_deps(
         limit=LoginLimit(runtime.kv, clock, settings.login_attempts, settings.login_pause_s),
         policy=runtime.policy,
         clock=clock,
+        sender=runtime.publisher,
+        vault=Vault(runtime.kv, runtime.cipher),
         settings=settings,
     )
 
@@ -66,6 +69,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
             "escalation",
             handlers.Deps(cases, api.board, runtime.clock),
             handlers=handlers.HANDLERS,
+            broadcast=handlers.BROADCAST,
             probes={"database": database.ping},
             api=build_api(api),
             start=start,

@@ -7,7 +7,7 @@ from typing import Literal
 from services.escalation.core import Case, Said
 from shared.events import BOT, AgentReplied, AnswerDisputed, Event, OwnerChanged
 
-RefusalKind = Literal["missing", "owned", "not_owner", "closed", "no_answer"]
+RefusalKind = Literal["missing", "owned", "not_owner", "closed", "no_answer", "no_placeholder"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,27 @@ def dispute(
         f"{message_id}:disputed", "system", f"{agent.name} marked the answer above as wrong", now_ms
     )
     return Decision(case, (note,), (event,), "disputed", message_id)
+
+
+def types(case: Case, agent: Agent) -> Verdict:
+    """The agent who has the conversation is writing; nothing changes."""
+    return _not_mine(case, agent) or Decision(case)
+
+
+def reveal(
+    case: Case, agent: Agent, said: Sequence[Said], message_id: str, placeholder: str
+) -> Verdict:
+    """The agent who has the conversation may see what one placeholder stands for; it is audited."""
+    if refusal := _not_mine(case, agent):
+        return refusal
+    if not any(item.message_id == message_id and placeholder in item.text for item in said):
+        return Refusal("no_placeholder")
+    return Decision(case, audit="revealed", detail=f"{placeholder} in {message_id}"[:300])
+
+
+def turn_of(message_id: str) -> str:
+    """The turn of a customer's message; empty for one from before the hand-over."""
+    return message_id.removesuffix(":customer") if message_id.endswith(":customer") else ""
 
 
 def released(case: Case, now_ms: int) -> OwnerChanged | None:

@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.escalation.board import ChangeBoard
 from services.escalation.core import Case, Said
 from services.escalation.desk import Agent, Verdict
+from services.escalation.outbox import Sender
 from services.escalation.sessions import COOKIE, LoginLimit, Session, Sessions
 from services.escalation.settings import EscalationSettings
 from shared.boards import PolicyBoard
 from shared.clock import Clock
 from shared.keys import KeyRing
 from shared.tokens import matches
+from shared.vault import Vault
 from shared.web import Problem
 
 
@@ -48,6 +50,8 @@ class ApiDeps:
     limit: LoginLimit
     policy: PolicyBoard
     clock: Clock
+    sender: Sender
+    vault: Vault
     settings: EscalationSettings
 
 

@@ -15,6 +15,7 @@ from shared.events import (
     ConversationErased,
     Escalated,
     OwnerChanged,
+    PresenceNoticed,
     Relayed,
     Screened,
 )
@@ -36,6 +37,8 @@ class Board(Protocol):
     """Tells open dashboards of a tenant that something is new."""
 
     def announce(self, tenant_id: str) -> None: ...
+
+    def notice(self, event: PresenceNoticed) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,12 @@ async def erase(event: ConversationErased, deps: Deps) -> OwnerChanged | None:
     return desk.released(case, now_ms) if case else None
 
 
+async def show_presence(event: PresenceNoticed, deps: Deps) -> None:
+    """What the customer does, for whoever has their conversation open."""
+    if event.side == "customer":
+        deps.board.notice(event)
+
+
 HANDLERS = (open_case, append_relayed, append_question, append_answer, erase)
-BROADCAST = ()
+BROADCAST = (show_presence,)
 REPLAYED = ()

@@ -2,8 +2,9 @@
 
 job            public API v1, sockets and the sample page; limits; the deadline; the owner rule
 consumes       (every process sees all) Answered, Escalated, CaseOpened, AgentReplied, OwnerChanged,
-               TurnStopped, ConversationErased, KnowledgeChanged
-produces       Received, TurnStopped, FeedbackGiven, ConversationErased, DocumentSubmitted
+               PresenceNoticed, TurnStopped, ConversationErased, KnowledgeChanged
+produces       Received, TurnStopped, FeedbackGiven, ConversationErased, DocumentSubmitted,
+               PresenceNoticed
 when degraded  broker away: exact answers from the cache, keyword rules, then a durable outbox that
                is replayed in order; Redis away: limits and frames in process; history away: only
                reading conversations says 503; past the deadline an honest text

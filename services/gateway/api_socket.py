@@ -187,6 +187,8 @@ async def _act(desk: Desk, client: Client, frame: Incoming) -> None:
             await desk.turns.stop(client.key, frame.turn_id)
         else:
             client.listener.tell(error_frame("unknown_turn", "no such turn here"))
+    elif client.listener.token is not None:
+        await desk.presence.notice(client.key, frame.type)
 
 
 async def _take_message(desk: Desk, client: Client, frame: MessageFrame) -> None:

@@ -29,6 +29,7 @@ from services.gateway.desk import Desk
 from services.gateway.door import BodyLimit, Door
 from services.gateway.limiter import Limiter
 from services.gateway.outbox import Outbox
+from services.gateway.presence import Presence
 from services.gateway.rooms import Rooms
 from services.gateway.settings import GatewaySettings
 from services.gateway.turns import TurnDeps, Turns
@@ -119,6 +120,7 @@ def _desk(runtime: Runtime, settings: GatewaySettings, parts: Parts, stored: Sto
         delivery=parts.delivery,
         turns=Turns(turn_deps),
         broker=parts.broker,
+        presence=Presence(parts.broker, parts.owners, runtime.clock),
         catalogue=parts.catalogue,
         ingestions=Ingestions(runtime.kv),
         history=HistoryClient(history, secret, settings.history_timeout_s),

@@ -11,6 +11,7 @@ from services.gateway.clients import HistoryClient, LibraryClient
 from services.gateway.delivery import Delivery
 from services.gateway.door import Door
 from services.gateway.limiter import Allowance, Limiter
+from services.gateway.presence import Presence
 from services.gateway.rooms import Key, Listener, Rooms
 from services.gateway.settings import GatewaySettings
 from services.gateway.turns import Turns
@@ -35,6 +36,7 @@ class Desk:
     delivery: Delivery
     turns: Turns
     broker: Broker
+    presence: Presence
     catalogue: Catalogue
     ingestions: Ingestions
     history: HistoryClient

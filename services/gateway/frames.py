@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.gateway.schemas import ChatAnswer
-from shared.events import AgentReplied, Answered, CaseOpened, Escalated, OwnerChanged
+from shared.events import (
+    AgentReplied,
+    Answered,
+    CaseOpened,
+    Escalated,
+    OwnerChanged,
+    PresenceNoticed,
+)
 
 Frame = dict[str, Any]
 """What a client sees. Numbered frames have an `id`; `seq` is added when they are stored."""
@@ -34,7 +41,7 @@ class TypingFrame(BaseModel):
 
 
 class ReadFrame(BaseModel):
-    """The customer has seen everything up to `seq`."""
+    """The customer has seen everything up to now; `seq` is the last frame they have."""
 
     type: Literal["read"]
     seq: int = 0
@@ -128,6 +135,11 @@ def agent_frame(event: AgentReplied) -> Frame:
         "text": event.text,
         "sent_unix_ms": event.sent_unix_ms,
     }
+
+
+def agent_typing_frame(event: PresenceNoticed) -> Frame:
+    """An agent is writing. Not numbered: it is worth something now or never."""
+    return {"type": "typing", "who": "agent", "agent_name": event.agent_name}
 
 
 def owner_frame(event: OwnerChanged, is_agent: bool) -> Frame:

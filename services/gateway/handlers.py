@@ -23,6 +23,7 @@ from shared.events import (
     Escalated,
     KnowledgeChanged,
     OwnerChanged,
+    PresenceNoticed,
     TurnEvent,
     TurnStopped,
 )
@@ -36,6 +37,7 @@ class Delivers(Protocol):
     """Gives frames to clients."""
 
     async def send(self, key: Key, frames: Sequence[Frame]) -> None: ...
+    def tell(self, key: Key, frame: Frame) -> None: ...
 
 
 class Remembers(Protocol):
@@ -125,6 +127,13 @@ async def deliver_agent_message(event: AgentReplied, deps: Deps) -> None:
     await deps.delivery.send(key, [frames.agent_frame(event)])
 
 
+async def show_presence(event: PresenceNoticed, deps: Deps) -> None:
+    """Show that the agent is writing."""
+    if event.side == "agent" and event.state == "typing":
+        key = (event.tenant_id, event.conversation_id)
+        deps.delivery.tell(key, frames.agent_typing_frame(event))
+
+
 async def end_stopped_turn(event: TurnStopped, deps: Deps) -> None:
     """End a stopped turn with what was shown of it."""
     key = (event.tenant_id, event.conversation_id)
@@ -165,6 +174,7 @@ BROADCAST = (
     announce_hand_over,
     announce_queue,
     deliver_agent_message,
+    show_presence,
     end_stopped_turn,
     forget_conversation,
 )

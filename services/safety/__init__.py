@@ -1,7 +1,7 @@
 """Safety: personal data out, attacks and abuse stopped, nothing unchecked let out.
 
 job            screen what customers write; check what the bot would say
-consumes       Received, Drafted
+consumes       Received, Drafted, ConversationErased
 produces       Screened, Relayed (an agent has the conversation), Answered (refusals, checked
                parts), Escalated (not sure enough, the model wants a person, all to people)
 when degraded  never stepped past: its understudy in `services/degradation` screens by rules alone

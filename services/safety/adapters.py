@@ -1,19 +1,14 @@
-"""Presidio, and the vault in the key-value store."""
+"""Presidio, off the event loop."""
 
-import json
 import logging
 import sys
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from services.safety.core import KINDS
-from shared.errors import Unavailable
-from shared.events import Received
 from shared.executor import BoundedExecutor
 from shared.fingerprint import fingerprint
-from shared.kv.port import KeyValue
-from shared.screening import Masked, Span
-from shared.vault import Cipher
+from shared.screening import Span
 
 if TYPE_CHECKING:
     from presidio_analyzer import AnalyzerEngine
@@ -91,20 +86,3 @@ class PresidioAnalyzer:
 
     def close(self) -> None:
         self._executor.close()
-
-
-class KeyValueVault:
-    """Originals by placeholder, encrypted, one map per turn."""
-
-    def __init__(self, kv: KeyValue, cipher: Cipher, ttl_s: float) -> None:
-        self._kv = kv
-        self._cipher = cipher
-        self._ttl_s = ttl_s
-
-    async def keep(self, event: Received, masked: Masked) -> None:
-        key = f"vault:{event.tenant_id}:{event.conversation_id}:{event.turn_id}"
-        secret = self._cipher.encrypt(json.dumps(masked.originals).encode())
-        try:
-            await self._kv.set(key, secret, ttl_s=self._ttl_s)
-        except Unavailable:
-            return  # losing the original is the private side to fail on

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.safety import handlers
-from services.safety.adapters import KeyValueVault, PresidioAnalyzer, build_presidio
+from services.safety.adapters import PresidioAnalyzer, build_presidio
 from services.safety.settings import SafetySettings
 from shared.runner import Runtime
 from shared.service import Service
 from shared.settings import load
+from shared.vault import Vault
 
 
 @asynccontextmanager
@@ -25,7 +26,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     deps = handlers.Deps(
         settings=settings,
         analyzer=analyzer,
-        vault=KeyValueVault(runtime.kv, runtime.cipher, settings.vault_ttl_s),
+        vault=Vault(runtime.kv, runtime.cipher),
         policy=runtime.policy,
     )
     try:

@@ -1,26 +1,32 @@
 """Screen what comes in, check what goes out."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from services.safety import core
 from services.safety.settings import SafetySettings
 from shared.boards import PolicyBoard
-from shared.events import Answered, Drafted, Escalated, Received, Relayed, Screened
+from shared.errors import Unavailable
+from shared.events import (
+    Answered,
+    ConversationErased,
+    Drafted,
+    Escalated,
+    Received,
+    Relayed,
+    Screened,
+)
 from shared.fingerprint import fingerprint
-from shared.screening import Masked, Span, mask
+from shared.screening import Span, mask
+from shared.vault import Vault
 
 
 class PiiAnalyzer(Protocol):
     """Finds personal data that patterns cannot see, such as names."""
 
     async def spans(self, text: str) -> list[Span]: ...
-
-
-class Vault(Protocol):
-    """Keeps originals, encrypted, for as long as an agent may need to see one."""
-
-    async def keep(self, event: Received, masked: Masked) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ async def screen(event: Received, deps: Deps) -> Screened | Relayed | Answered |
     spans = core.all_spans(event.text, await deps.analyzer.spans(event.text), deps.allowed)
     masked = mask(event.text, spans)
     if masked.originals:
-        await deps.vault.keep(event, masked)
+        await _keep_originals(event, masked.originals, deps)
     verdict = core.judge(masked.text, event.owner, deps.policy.current)
     mode = deps.policy.current.mode
     if verdict.action == "relay":
@@ -80,6 +86,17 @@ async def screen(event: Received, deps: Deps) -> Screened | Relayed | Answered |
     )
 
 
+async def _keep_originals(event: Received, originals: Mapping[str, str], deps: Deps) -> None:
+    with suppress(Unavailable):  # losing the original is the private side to fail on
+        await deps.vault.keep(
+            event.tenant_id,
+            event.conversation_id,
+            event.turn_id,
+            originals,
+            ttl_s=deps.settings.vault_ttl_s,
+        )
+
+
 async def check(event: Drafted, deps: Deps) -> Answered | Escalated:
     """Let a part of an answer out, or hand over."""
     spans = core.all_spans(event.text, [], deps.allowed)
@@ -96,6 +113,11 @@ async def check(event: Drafted, deps: Deps) -> Answered | Escalated:
     )
 
 
-HANDLERS = (screen, check)
+async def forget(event: ConversationErased, deps: Deps) -> None:
+    """Nobody can reveal anything of an erased conversation."""
+    await deps.vault.forget(event.tenant_id, event.conversation_id)
+
+
+HANDLERS = (screen, check, forget)
 BROADCAST = ()
 REPLAYED = ()

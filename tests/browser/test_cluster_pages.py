@@ -91,6 +91,32 @@ def test_an_agent_takes_over_answers_and_hands_back(customer: Page, agent: Page,
     expect(customer.locator("article.bot").last).to_contain_text("9:00")
 
 
+def test_people_see_each_other_write_and_an_agent_may_reveal_an_address(
+    customer: Page, agent: Page, size: str
+) -> None:
+    wish = f"A human please, it is about my {size} invoice"
+    ask(customer, wish)
+    agent.get_by_role("button", name=re.compile(wish)).click()
+    agent.get_by_role("button", name="Take over").click()
+    expect(customer.get_by_text("has joined the chat")).to_be_visible()
+    customer.get_by_label("Your question").fill("Please wri")
+    expect(agent.get_by_text("The customer is typing")).to_be_visible()
+    shoot(agent, f"{size}-customer-typing")
+    agent.get_by_label("Your answer").fill("Hello, which address may I use?")
+    expect(customer.get_by_text("is writing…")).to_be_visible()
+    shoot(customer, f"{size}-agent-typing")
+    agent.get_by_role("button", name="Send").click()
+    expect(agent.get_by_text("Seen")).to_be_visible()
+    ask(customer, "Please write to ada@example.org")
+    hidden = agent.get_by_role("log").get_by_role("button", name="<EMAIL_1>")
+    expect(hidden).to_be_visible()
+    expect(agent.get_by_role("log")).not_to_contain_text("ada@example.org")
+    hidden.click()
+    agent.get_by_role("button", name="Show it").click()
+    expect(agent.get_by_role("log")).to_contain_text("ada@example.org")
+    shoot(agent, f"{size}-revealed")
+
+
 def test_a_killed_gateway_comes_back_to_the_same_chat(
     browser: Browser, local_cluster: LocalCluster
 ) -> None:

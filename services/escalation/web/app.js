@@ -39,6 +39,7 @@ function listen() {
   stream?.close();
   stream = new EventSource("/api/events");
   stream.addEventListener("changed", refresh);
+  stream.addEventListener("presence", (event) => conversation.notice(JSON.parse(event.data)));
   stream.addEventListener("open", () => { $("live").textContent = ""; refresh(); });
   stream.addEventListener("error", () => { $("live").textContent = "Reconnecting…"; });
 }

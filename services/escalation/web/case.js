@@ -2,8 +2,9 @@
 
 import { ApiError, casePath, get, post } from "./api.js";
 import { $, ask, clock, el, toast } from "./dom.js";
+import * as transcript from "./transcript.js";
 
-const WHO = { customer: "Customer", bot: "Bot", agent: "Agent", system: "" };
+const TYPING_EVERY_MS = 2500;
 const unsent = new Map(); // case id → what was typed, kept while one looks at another case
 const attempts = new Map(); // case id → {text, id}: a retry of the same words is the same message
 let shown = null; // the case on the screen
@@ -30,7 +31,12 @@ export async function show(id, back) {
   const moved = !same || shown.state !== found.state || shown.agent !== found.agent || shown.draft !== found.draft;
   shown = found;
   if (moved) renderAll(back);
-  renderTranscript(!moved);
+  transcript.render(shown, !moved, { dispute, reveal });
+}
+
+// What the customer does between messages; only the open conversation shows it.
+export function notice(presence) {
+  if (presence.conversation_id === shown?.conversation_id) transcript.notice(presence);
 }
 
 export const openId = () => shown?.case_id ?? null;
@@ -45,6 +51,7 @@ function renderAll(back) {
       el("div", { class: "row actions" }, ...actions())),
     facts(),
     el("div", { id: "transcript", role: "log", "aria-label": "Transcript", tabindex: "0" }),
+    el("p", { id: "presence", class: "soft", role: "status" }),
     shown.draft && shown.state !== "closed" ? draft() : "",
     composer());
   if (typing) $("reply")?.focus();
@@ -117,27 +124,6 @@ function facts() {
     el("dl", {}, ...pairs.map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: value })))));
 }
 
-function renderTranscript(keepPlace) {
-  const box = $("transcript");
-  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
-  const known = new Set([...box.children].map((node) => node.dataset.id));
-  const order = shown.messages.map((message) => message.message_id);
-  const grows = keepPlace && [...box.children].every((node, at) => node.dataset.id === order[at]);
-  if (!grows) box.replaceChildren();
-  // Only what is new is added, so that a screen reader reads it once.
-  box.append(...shown.messages.filter((m) => !grows || !known.has(m.message_id)).map(bubble));
-  if (!keepPlace || atEnd) box.scrollTop = box.scrollHeight;
-}
-
-function bubble(message) {
-  const who = message.role === "agent" ? message.author || "Agent" : WHO[message.role];
-  return el("div", { class: `said ${message.role}`, "data-id": message.message_id },
-    who ? el("p", { class: "who" }, el("b", { text: who }), ` ${clock(message.created_unix_ms)}`) : null,
-    el("p", { class: "text", text: message.text }),
-    message.role === "bot" ? el("button", { type: "button", class: "quiet wrong", text: "Wrong answer",
-      title: "Never give this answer to this question again", onclick: (event) => dispute(message, event.target) }) : null);
-}
-
 async function dispute(message, button) {
   if (!(await ask("Mark this answer as wrong? It is forgotten, and questions like it are judged more strictly.", "Mark as wrong"))) return;
   button.disabled = true;
@@ -145,6 +131,15 @@ async function dispute(message, button) {
     await change("wrong-answer", { message_id: message.message_id });
     toast("Marked. Nobody gets this answer from memory again.");
   } catch (error) { button.disabled = false; fail(error); }
+}
+
+async function reveal(message, button) {
+  const placeholder = button.textContent;
+  if (!(await ask(`Show what ${placeholder} stands for? This is written to the audit log.`, "Show it"))) return;
+  try {
+    const found = await post(casePath(shown.case_id, "reveal"), { message_id: message.message_id, placeholder });
+    transcript.uncover(button, found.originals);
+  } catch (error) { fail(error); }
 }
 
 function draft() {
@@ -169,7 +164,7 @@ function composer() {
   const id = shown.case_id;
   const box = el("textarea", { id: "reply", rows: "2", maxlength: "4000", placeholder: "Write to the customer…", "aria-describedby": "reply-hint" });
   box.value = unsent.get(id) ?? "";
-  box.addEventListener("input", () => { unsent.set(id, box.value); fit(box); });
+  box.addEventListener("input", () => { unsent.set(id, box.value); fit(box); typing(id); });
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); send(id, box); }
   });
@@ -185,6 +180,14 @@ function composer() {
 function fit(box) {
   box.style.height = "auto";
   box.style.height = `${Math.min(box.scrollHeight + 2, 260)}px`;
+}
+
+let typedAt = 0;
+
+function typing(id) {
+  if (Date.now() - typedAt < TYPING_EVERY_MS) return;
+  typedAt = Date.now();
+  post(casePath(id, "typing")).catch(() => {}); // nobody misses it
 }
 
 const sending = new Set();

@@ -4,6 +4,7 @@ import { entry, layout, make, modeNotice, redraw } from "./widget-view.js";
 
 const ASK_FOR_PERSON = "I would like to talk to a person.";
 const NEAR_BOTTOM_PX = 80;
+const TYPING_MS = 4000;
 
 export class ChatElement extends HTMLElement {
   begin(options, css, emit) {
@@ -23,7 +24,7 @@ export class ChatElement extends HTMLElement {
       close: () => this.close(),
       stop: () => this.turn && this.link.stop(this.turn),
       person: () => this.send(ASK_FOR_PERSON),
-      typed: () => this.fit(),
+      typed: () => this.typed(),
       key: (event) => this.key(event),
       submit: (event) => this.submit(event),
     });
@@ -33,6 +34,7 @@ export class ChatElement extends HTMLElement {
     };
     root.append(this.ui.launcher, this.ui.panel);
     root.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+    document.addEventListener("visibilitychange", () => this.seen());
     this.dataset.position = options.position;
     this.ui.launcher.hidden = options.hidden;
     this.turn = "";
@@ -56,6 +58,7 @@ export class ChatElement extends HTMLElement {
     this.link.connect();
     this.ui.input.focus();
     this.toBottom(true);
+    this.seen();
   }
 
   close() {
@@ -150,7 +153,13 @@ export class ChatElement extends HTMLElement {
   }
 
   on_agent_message(frame) {
+    this.agentTypes("");
     this.put({ id: frame.message_id, kind: "agent", name: frame.agent_name, text: frame.text });
+    this.seen();
+  }
+
+  on_typing(frame) {
+    if (frame.who === "agent") this.agentTypes(`${frame.agent_name || "A colleague"} is writing…`);
   }
 
   on_mode(frame) {
@@ -238,6 +247,23 @@ export class ChatElement extends HTMLElement {
     this.ui.stop.hidden = !turn;
     this.ui.send.hidden = Boolean(turn);
     if (focused) this.ui.input.focus();
+  }
+
+  agentTypes(text) {
+    clearTimeout(this.typingTimer);
+    this.ui.typing.textContent = text;
+    this.ui.typing.hidden = !text;
+    if (text) this.typingTimer = setTimeout(() => this.agentTypes(""), TYPING_MS);
+  }
+
+  /* The agent is told once it is before somebody's eyes. */
+  seen() {
+    if (this.isOpen && this.memory.state.agent && document.visibilityState === "visible") this.link.read();
+  }
+
+  typed() {
+    this.fit();
+    if (this.memory.state.agent) this.link.typing();
   }
 
   mode(mode) {

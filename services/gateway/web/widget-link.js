@@ -6,6 +6,8 @@
  */
 const FIRST_DELAY_MS = 500;
 const LAST_DELAY_MS = 15000;
+const TYPING_EVERY_MS = 2500;
+const READ_AFTER_MS = 400;
 const KEPT_ITEMS = 100;
 const KEPT_MS = 24 * 3600 * 1000;
 
@@ -53,6 +55,8 @@ export class Link {
     this.delay = FIRST_DELAY_MS;
     this.timer = 0;
     this.userId = "";
+    this.typedAt = 0;
+    this.readTimer = 0;
     addEventListener("online", () => this.connect());
   }
 
@@ -143,6 +147,18 @@ export class Link {
 
   stop(turnId) {
     this.write({ type: "stop", turn_id: turnId });
+  }
+
+  /* What the agent may see of us between messages. */
+  typing() {
+    if (Date.now() - this.typedAt < TYPING_EVERY_MS) return;
+    this.typedAt = Date.now();
+    this.write({ type: "typing" });
+  }
+
+  read() {
+    clearTimeout(this.readTimer);
+    this.readTimer = setTimeout(() => this.write({ type: "read", seq: this.state.seq }), READ_AFTER_MS);
   }
 
   async rate(turnId, rating) {

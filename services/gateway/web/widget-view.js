@@ -155,6 +155,7 @@ export function layout(options, act) {
   part.log = make("div", { class: "log", role: "log", "aria-live": "polite", "aria-label": "Conversation", tabindex: "0" });
   part.mode = make("p", { class: "mode", role: "status", hidden: true });
   part.line = make("p", { class: "line", role: "status", hidden: true });
+  part.typing = make("p", { class: "note typing", role: "status", hidden: true });
   part.starters = make("div", { class: "starters" });
   part.input = make("textarea", {
     rows: "1", maxlength: "4000", placeholder: "Write your question", "aria-label": "Your question",
@@ -175,6 +176,7 @@ export function layout(options, act) {
     make("header", { class: "head" }, make("div", {}, make("h2", {}, options.title), status), close),
     part.mode,
     part.log,
+    part.typing,
     part.line,
     make(
       "form",

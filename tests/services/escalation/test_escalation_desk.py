@@ -5,12 +5,18 @@ from typing import Any
 
 import pytest
 
-from services.escalation.api import changes
 from services.escalation.entrance import ApiDeps
 from services.escalation.outbox import Outbox
+from services.escalation.stream import changes
 from shared.database import open_database
 from shared.errors import Unavailable
-from shared.events import BOT, AgentReplied, AnswerDisputed, Event, OwnerChanged
+from shared.events import (
+    BOT,
+    AgentReplied,
+    AnswerDisputed,
+    Event,
+    OwnerChanged,
+)
 
 REPLY = {"text": "Hello, this is Ana.", "message_id": "0123456789abcdef"}
 
@@ -239,7 +245,7 @@ async def test_the_page_allows_no_foreign_script_and_names_only_files_it_has(wor
     async with world.anonymous() as http:
         page = await http.get("/")
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
-        for name in ("app.js", "api.js", "case.js", "dom.js", "list.js", "app.css", "mark.svg"):
+        for name in ("app.js", "api.js", "case.js", "list.js", "transcript.js", "app.css"):
             assert (await http.get(f"/web/{name}")).status_code == 200
         for name in ("..%2fapi.py", "index.html", "nothing.js"):
             assert (await http.get(f"/web/{name}")).status_code == 404

@@ -16,6 +16,8 @@ from services.gateway.frames import BadFrame, MessageFrame, parse_frame
 from services.gateway.rooms import Listener
 from shared.boards import PolicyBoard
 from shared.clock import SystemClock
+from shared.codec import decode
+from shared.events import PresenceNoticed
 from shared.publisher import Publisher
 from tests.services.gateway.conftest import Gateway
 from tests.services.gateway.neighbours import agent_says, take_over
@@ -162,3 +164,56 @@ async def test_a_slow_client_is_let_go_without_a_hole() -> None:
     assert [(await listener.next() or {})["seq"] for _ in range(2)] == [1, 2]
     listener.push(5, {"type": "delta", "id": "5", "turn_id": "t"})
     assert await listener.next() is None
+
+
+async def heard_presence(gateway: Gateway, count: int) -> list[PresenceNoticed]:
+    """The first notices of customers."""
+    subscription = gateway.bus.subscribe([PresenceNoticed.topic], None, start="earliest")
+    heard: list[PresenceNoticed] = []
+    async with asyncio.timeout(5):
+        async for message in subscription:
+            event = decode(message)
+            assert isinstance(event, PresenceNoticed)
+            heard.append(event)
+            subscription.done(message)
+            if len(heard) == count:
+                break
+    await subscription.close()
+    return heard
+
+
+async def test_an_agent_hears_that_the_customer_types_and_has_read_but_not_of_every_key(
+    gateway: Gateway,
+) -> None:
+    async with listening(gateway) as url, connect(url) as socket:
+        ready = await frame(socket)
+        await socket.send('{"type": "typing"}')  # the bot has it: nobody is told
+        await say(socket, "hello")
+        await frame(socket, "answer")
+        key = ("morrow", ready["conversation_id"])
+        publisher = Publisher(gateway.bus, PolicyBoard(), "escalation")
+        await publisher.publish(take_over(*key, SystemClock().unix_ms()))
+        await frame(socket, "owner")
+        for kind in ("typing", "typing", "typing", "read"):
+            await socket.send(json.dumps({"type": kind}))
+        notices = await heard_presence(gateway, 2)
+    assert [(event.side, event.state) for event in notices] == [
+        ("customer", "typing"),
+        ("customer", "read"),
+    ]
+
+
+async def test_a_customer_sees_that_the_agent_is_writing(gateway: Gateway) -> None:
+    async with listening(gateway) as url, connect(url) as socket:
+        ready = await frame(socket)
+        notice = PresenceNoticed(
+            tenant_id="morrow",
+            conversation_id=ready["conversation_id"],
+            side="agent",
+            state="typing",
+            agent_name="Sam",
+            at_unix_ms=1,
+        )
+        await Publisher(gateway.bus, PolicyBoard(), "escalation").publish(notice)
+        shown = await frame(socket, "typing")
+    assert shown == {"type": "typing", "who": "agent", "agent_name": "Sam"}

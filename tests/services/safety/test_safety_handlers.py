@@ -1,5 +1,6 @@
 """Screening and checking, on a hand-built analyzer and vault."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,12 +8,13 @@ import pytest
 
 from services.escalation.core import Priority, priority_of
 from services.safety import core
-from services.safety.handlers import Deps, check, screen
+from services.safety.handlers import Deps, check, forget, screen
 from services.safety.settings import SafetySettings
 from shared.boards import PolicyBoard
-from shared.errors import Transient
+from shared.errors import Transient, Unavailable
 from shared.events import (
     Answered,
+    ConversationErased,
     Drafted,
     Escalated,
     Exchange,
@@ -22,8 +24,10 @@ from shared.events import (
     Relayed,
     Screened,
 )
+from shared.kv import open_kv
 from shared.policy import Policy
-from shared.screening import Masked, Span
+from shared.screening import Span
+from shared.vault import Cipher, Vault
 
 
 @dataclass
@@ -43,22 +47,17 @@ class Names:
 
 
 @dataclass
-class Vault:
-    kept: list[dict[str, str]] = field(default_factory=list)
-
-    async def keep(self, event: Received, masked: Masked) -> None:
-        self.kept.append(masked.originals)
-
-
-@dataclass
 class World:
     names: Names = field(default_factory=Names)
-    vault: Vault = field(default_factory=Vault)
+    vault: Vault = field(default_factory=lambda: Vault(open_kv("memory:"), Cipher("secret")))
     board: PolicyBoard = field(default_factory=PolicyBoard)
 
     @property
     def deps(self) -> Deps:
         return Deps(SafetySettings(), self.names, self.vault, self.board)
+
+    async def revealed(self, placeholder: str) -> Sequence[str]:
+        return await self.vault.reveal("t", "c", "1", placeholder)
 
     def work_by(self, policy: Policy) -> None:
         self.board.post(
@@ -108,14 +107,38 @@ async def test_personal_data_leaves_the_text_and_goes_to_the_vault(world: World)
     event = await screen(received("I am Ada Lovelace, ada@x.org, where is my order?"), world.deps)
     assert isinstance(event, Screened)
     assert event.text == "I am <PERSON_1>, <EMAIL_1>, where is my order?"
-    assert world.vault.kept == [{"<PERSON_1>": "Ada Lovelace", "<EMAIL_1>": "ada@x.org"}]
+    assert await world.revealed("<PERSON_1>") == ["Ada Lovelace"]
+    assert await world.revealed("<EMAIL_1>") == ["ada@x.org"]
     assert {finding.kind for finding in event.findings} == {"PERSON", "EMAIL"}
+
+
+async def test_nothing_of_an_erased_conversation_can_be_revealed(world: World) -> None:
+    await screen(received("Write to ada@x.org"), world.deps)
+    await forget(
+        ConversationErased(tenant_id="t", conversation_id="c", erased_unix_ms=1), world.deps
+    )
+    assert await world.revealed("<EMAIL_1>") == []
+
+
+class AwayVault(Vault):
+    """A vault whose store is away."""
+
+    async def keep(self, *conversation: Any, **more: Any) -> None:
+        raise Unavailable("the store is away")
+
+
+async def test_a_vault_that_is_away_costs_the_original_not_the_answer(world: World) -> None:
+    world.vault = AwayVault(open_kv("memory:"), Cipher("secret"))
+    event = await screen(received("Write to ada@x.org"), world.deps)
+    assert isinstance(event, Screened)
+    assert event.text == "Write to <EMAIL_1>"
 
 
 async def test_a_clean_text_goes_on_as_it_is_and_leaves_the_vault_alone(world: World) -> None:
     event = await screen(received("How do I descale it?"), world.deps)
     assert isinstance(event, Screened)
-    assert (event.text, event.flags, world.vault.kept) == ("How do I descale it?", (), [])
+    assert (event.text, event.flags) == ("How do I descale it?", ())
+    assert await world.revealed("<PERSON_1>") == []
 
 
 async def test_brand_names_are_no_people(world: World) -> None:
@@ -138,7 +161,7 @@ async def test_an_analyzer_that_fails_lets_nothing_through(world: World) -> None
     world.names = Names(trouble=Transient("too slow"))
     with pytest.raises(Transient):
         await screen(received("I am Ada"), world.deps)
-    assert world.vault.kept == []
+    assert await world.revealed("<PERSON_1>") == []
 
 
 async def test_an_agents_customer_is_relayed_screened_whatever_they_say(world: World) -> None:
