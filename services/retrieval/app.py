@@ -12,7 +12,7 @@ from services.retrieval.reading.sandbox import SandboxReader
 from services.retrieval.rerank import open_reranker
 from services.retrieval.search import Searcher
 from services.retrieval.settings import RetrievalSettings
-from shared.embeddings import open_embedder
+from shared.embeddings import Embedder, open_embedder
 from shared.ingestions import Ingestions
 from shared.runner import Runtime
 from shared.service import Service
@@ -30,9 +30,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     index = StoreIndex(store, embedder.name, settings.index_timeout_s)
     reranker = open_reranker(settings.reranker_dir, threads=runtime.settings.cpu_threads)
     search = BoundedSearch(Searcher(embedder, store, reranker), store, settings)
-    in_process = runtime.settings.celery_broker_url.startswith("memory:")
-    reader = SandboxReader(runtime.settings.embedder_url, settings.read_limits)
-    jobs = InlineJobs(reader, embedder, settings, runtime.publisher) if in_process else CeleryJobs()
+    jobs = _jobs(runtime, settings, embedder)
     token = internal_token(runtime.settings.secret_key.get_secret_value())
     deps = handlers.Deps(
         settings=settings,
@@ -57,3 +55,12 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
         search.close()
         index.close()
         store.close()
+
+
+def _jobs(
+    runtime: Runtime, settings: RetrievalSettings, embedder: Embedder
+) -> InlineJobs | CeleryJobs:
+    if not runtime.settings.celery_broker_url.startswith("memory:"):
+        return CeleryJobs()
+    reader = SandboxReader(runtime.settings.embedder_url, settings.read_limits)
+    return InlineJobs(reader, embedder, settings, runtime.publisher)

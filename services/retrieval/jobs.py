@@ -6,6 +6,8 @@ import logging
 import os
 from functools import cache
 
+from celery.signals import worker_shutdown
+
 from services.jobs import app
 from services.retrieval import sync
 from services.retrieval.chunking import recipe_of
@@ -64,10 +66,20 @@ class _Worker:
     def publish(self, event: Event) -> None:
         self.runner.run(self._send(event))
 
+    def close(self) -> None:
+        self.reader.close()
+        self.runner.close()
+
 
 @cache
 def _worker() -> _Worker:
     return _Worker()
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def _close_worker(**_signal: object) -> None:
+    if _worker.cache_info().currsize:
+        _worker().close()
 
 
 @app.task(  # type: ignore[untyped-decorator]  # celery has no types

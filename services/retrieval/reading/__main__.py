@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
 from services.retrieval.reading import docx, html, pdf, table
@@ -24,6 +25,9 @@ _PARSERS = (docx, html, pdf, table)  # imported before any fork
 _READ_BYTES = 1 << 20
 _RECURSION = 10_000  # MAX_NESTING levels of HTML take a few frames each
 _OPEN_FILES = 64
+_LAST_WORDS_BYTES = 4096
+# What native code says before it aborts: Rust's allocator, C++'s, C's.
+_OUT_OF_MEMORY = (b"memory allocation of", b"bad_alloc", b"out of memory", b"MemoryError")
 
 
 def main() -> None:
@@ -44,47 +48,78 @@ def main() -> None:
 
 
 def _in_child(content: bytes, source: Source, counter: TokenCounter, limits: Limits) -> bytes:
-    reading, writing = os.pipe()
+    (reading, writing), (complaints, complaining) = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(reading)
+        os.dup2(complaining, 2)  # the server's log is not the file's business
+        for pipe in (reading, complaints, complaining):
+            os.close(pipe)
         _read_and_exit(content, source, counter, limits, writing)
     os.close(writing)
+    os.close(complaining)
+    end = _End()
     try:
-        answer = _collected(reading, time.monotonic() + limits.wall_s)
+        answer = _collected(reading, complaints, end, time.monotonic() + limits.wall_s)
     finally:
         os.close(reading)
+        os.close(complaints)
         os.kill(child, signal.SIGKILL)  # a zombie does not mind
-        _, status = os.waitpid(child, 0)
+        _, end.status, used = os.wait4(child, 0)
+        end.cpu_s = used.ru_utime + used.ru_stime
     if isinstance(answer, str):
         return _rejection(answer.format(limits=limits))
-    return answer or _rejection(_cause(status, limits))
+    return answer or _rejection(_cause(end, limits))
 
 
-def _collected(reading: int, until_s: float) -> bytes | str:
+@dataclass
+class _End:
+    """How a child came to its end."""
+
+    last_words: bytes = b""  # of what it wrote to stderr
+    status: int = 0
+    cpu_s: float = 0.0
+
+
+def _collected(reading: int, complaints: int, end: _End, until_s: float) -> bytes | str:
     """The child's answer; a text says why there is none."""
     parts: list[bytes] = []
     size = 0
-    while True:
+    open_pipes = [reading, complaints]
+    while open_pipes:
         left_s = until_s - time.monotonic()
-        if left_s <= 0 or not select.select([reading], [], [], left_s)[0]:
+        ready = select.select(open_pipes, [], [], left_s)[0] if left_s > 0 else []
+        if not ready:
             return "reading it takes longer than {limits.wall_s:.0f} s"
-        part = os.read(reading, _READ_BYTES)
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
-        size += len(part)
+        for pipe in ready:
+            part = os.read(pipe, _READ_BYTES)
+            if not part:
+                open_pipes.remove(pipe)
+            elif pipe == complaints:
+                end.last_words = (end.last_words + part)[-_LAST_WORDS_BYTES:]
+            else:
+                parts.append(part)
+                size += len(part)
         if size > MAX_ANSWER_BYTES:
             return f"its text takes more than {MAX_ANSWER_BYTES >> 20} MB: split it"
+    return b"".join(parts)
 
 
-def _cause(status: int, limits: Limits) -> str:
-    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    if number == signal.SIGXCPU:
+def _cause(end: _End, limits: Limits) -> str:
+    """Why a child ended without an answer: time, memory, or a parser that broke."""
+    number = os.WTERMSIG(end.status) if os.WIFSIGNALED(end.status) else 0
+    if number == signal.SIGXCPU or end.cpu_s >= limits.cpu_s:
         return f"reading it takes more than {limits.cpu_s} s of computing"
-    if number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL, signal.SIGBUS):
-        return "reading it broke the parser or took too much memory"
+    if any(words in end.last_words for words in _OUT_OF_MEMORY):
+        return _too_much_memory(limits)
+    if number == signal.SIGKILL:  # not by us: we only kill who has answered or is late
+        return "the system stopped reading it, probably for want of memory"
+    if number:
+        return f"it broke the parser ({signal.Signals(number).name})"
     return "the parser ended without a word"
+
+
+def _too_much_memory(limits: Limits) -> str:
+    return f"reading it takes more than {limits.memory_bytes >> 20} MB of memory"
 
 
 def _read_and_exit(
@@ -106,7 +141,7 @@ def _read(content: bytes, source: Source, counter: TokenCounter, limits: Limits)
     except Rejected as error:
         return {"rejection": str(error)}
     except MemoryError:
-        return {"rejection": f"reading it takes more than {limits.memory_bytes >> 20} MB of memory"}
+        return {"rejection": _too_much_memory(limits)}
     except RecursionError:
         return {"rejection": "it is nested too deep"}
     except Exception as error:  # parsers of other people raise whatever they like
@@ -119,7 +154,7 @@ def _rejection(reason: str) -> bytes:
 
 def _bound(limits: Limits) -> None:
     null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):  # the server's own pipes, and its log, are not the file's business
+    for stream in (0, 1):  # the server's own pipes are not the file's business
         os.dup2(null, stream)
     memory = _data_bytes() + limits.memory_bytes
     for kind, bound in (

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,17 +32,23 @@ class Reader(Protocol):
 
 
 class SandboxReader:
-    """Hands files to a server process that forks for each; starts it when needed. Thread-safe."""
+    """Hands files to a server process that forks for each; starts it when needed. Thread-safe.
+
+    Close it, or use it in a `with`: the server lives until then.
+    """
 
     def __init__(self, embedder_url: str, limits: Limits | None = None) -> None:
         self._embedder_url = embedder_url
         self._limits = limits or Limits()
         self._server: subprocess.Popen[bytes] | None = None
         self._one_at_a_time = threading.Lock()
+        self._closed = False
 
     def read(self, content: bytes, source: Source) -> ReadDocument:
         """The document, cut into pieces. Raises Rejected."""
         with self._one_at_a_time:
+            if self._closed:
+                raise RuntimeError("this reader is closed")
             answer = self._ask(content, source)
         if "rejection" in answer:
             raise Rejected(str(answer["rejection"]))
@@ -91,17 +98,31 @@ class SandboxReader:
         server, self._server = self._server, None
         if server is None:
             return
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
+        _kill_group(server)
         server.wait()
         for stream in (server.stdin, server.stdout):
             if stream is not None:
                 stream.close()
 
     def close(self) -> None:
-        """End the server."""
+        """End the server, whatever it is at: a file it reads now is rejected, later ones raise."""
+        self._closed = True
+        if (server := self._server) is not None:
+            _kill_group(server)  # whoever waits for its answer wakes up and lets the lock go
         with self._one_at_a_time:
             self._kill()
+
+    def __enter__(self) -> "SandboxReader":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def _kill_group(server: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)
 
 
 def _some(descriptor: int, until_s: float) -> bytes:
