@@ -19,7 +19,7 @@ _STOP_WORDS = frozenset(
     """
     a an and are as at be been but by can could did do does for from had has have how i if in into
     is it its me my of on or our please so that the their them there they this to us was we were
-    what when where which who why will with would you your am any get got just
+    need what when where which who why will with would you your am any get got just
     """.split()
 )
 MAX_SENTENCES = 3

@@ -4,14 +4,17 @@ import re
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"“(])|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
 _MARKUP = re.compile(r"[*_`#>|]+|\[([^\]]+)\]\([^)]+\)")
+_HEADING = re.compile(
+    r"\s*(?:[#|]|\*\*[^*]+[^*.!?:]\*\*\s*$)"
+)  # or a table row; bold alone heads, too
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 
 
 def sentences_of(text: str) -> list[str]:
-    """Plain sentences of Markdown text; headings and table rows are not sentences."""
+    """Plain sentences of Markdown text; headings, bold ones too, and table rows are none."""
     found = []
     for piece in _SENTENCE.split(text):
-        lines = [line for line in piece.splitlines() if not line.lstrip().startswith(("#", "|"))]
+        lines = [line for line in piece.splitlines() if not _HEADING.match(line)]
         plain = _BULLET.sub("", _MARKUP.sub(r"\1", " ".join(lines))).strip()
         if len(plain.split()) >= 3:
             found.append(" ".join(plain.split()))

@@ -51,10 +51,7 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
-        errors = [
-            {"field": ".".join(map(str, item["loc"][1:])) or "body", "message": item["msg"]}
-            for item in error.errors()
-        ]
+        errors = [_named(item) for item in error.errors()]
         named = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
         return Problem(422, "The request is not valid", named, errors=errors).response()
 
@@ -62,6 +59,14 @@ def install_problems(app: FastAPI) -> None:
     async def on_bug(_request: Request, error: Exception) -> Response:
         log.error("unhandled error in a request", exc_info=error)
         return Problem(500, "Something went wrong on our side").response()
+
+
+def _named(item: Mapping[str, Any]) -> dict[str, str]:
+    """Which field is wrong and why, of one error of pydantic's."""
+    if item["type"] == "json_invalid":
+        place, reason = item["loc"][-1], item.get("ctx", {}).get("error", "")
+        return {"field": "body", "message": f"not valid JSON at character {place}: {reason}"}
+    return {"field": ".".join(map(str, item["loc"][1:])) or "body", "message": item["msg"]}
 
 
 def install_health(

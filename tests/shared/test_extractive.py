@@ -27,6 +27,11 @@ def test_headings_tables_and_bullets_are_not_part_of_a_sentence() -> None:
     assert sentences_of(text) == ["Bold words here end.", "one two three."]
 
 
+def test_a_line_in_bold_alone_is_a_heading_and_a_bold_sentence_is_none() -> None:
+    text = "**What you need**\n\nOne sachet of descaler.\n\n**Never use any vinegar.**"
+    assert sentences_of(text) == ["One sachet of descaler.", "Never use any vinegar."]
+
+
 def test_the_sentence_that_answers_is_quoted() -> None:
     chosen = pick_sentences("How many days do I have to return something?", [RETURNS])
     assert chosen[0].text == "You can return unused items within 30 days of delivery."
