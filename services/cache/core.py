@@ -14,9 +14,23 @@ from shared.events import Answered, Exchange, Screened
 from shared.extractive import stem, terms
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+_WRITTEN_NUMBERS = {  # without "one", which is a pronoun more often
+    word: str(value)
+    for value, word in enumerate(
+        "two three four five six seven eight nine ten eleven twelve".split(), 2
+    )
+}
 _NEGATION = re.compile(
-    r"\b(?:not|no|never|without|none|nothing|cannot|stop(?:ped)?|un(?:able|subscribe\w*))\b|n't\b",
+    r"\b(?:not|no|never|without|none|nothing|cannot|stop(?:ped)?|un(?:able|subscribe\w*))\b|n['’]t\b",
     re.I,
+)
+_AUXILIARY = re.compile(
+    r"\b(?:can|could|do|does|did|is|are|was|were|have|has|had|should|would|will|wo|must|need)"
+    r"(?=n['’]t\b|not\b|\b)"
+)
+_NEARLY_SAME = 0.7  # share of all words that both have
+_FROM_TO = re.compile(
+    r"\bfrom\s+(?:(?:an?|the|my)\s+)?([\w-]+)\b.*?\b(?:in)?to\s+(?:(?:an?|the|my)\s+)?([\w-]+)"
 )
 _WORD = re.compile(r"[a-z]+")
 # Words that decide what is asked: two questions that differ in one of them want other answers.
@@ -82,8 +96,10 @@ _SHORT_WORDS = 4  # a follow-up of so few words leans on what came before
 
 
 def numbers(text: str) -> frozenset[str]:
-    """Numbers that must agree, decimal comma or point alike."""
-    return frozenset(found.replace(",", ".") for found in _NUMBER.findall(text))
+    """Numbers that must agree, decimal comma or point alike, "two" like 2."""
+    digits = {found.replace(",", ".") for found in _NUMBER.findall(text)}
+    words = (_WRITTEN_NUMBERS.get(word) for word in _WORD.findall(text.lower()))
+    return frozenset(digits.union(word for word in words if word))
 
 
 def is_negated(text: str) -> bool:
@@ -119,12 +135,41 @@ def names(text: str) -> frozenset[str]:
 
 def differs(asked: str, remembered: str) -> bool:
     """Whether the two surely want different answers, whatever a classifier says."""
-    return numbers(asked) != numbers(remembered) or is_negated(asked) != is_negated(remembered)
+    return (
+        _numbers_clash(asked, remembered)
+        or _turned_round(asked, remembered)
+        or _way(asked) == _way(remembered)[::-1] != ()
+    )
+
+
+def _numbers_clash(asked: str, remembered: str) -> bool:
+    """Each names a number that the other lacks; one that says more than the other may be fine."""
+    ours, theirs = numbers(asked), numbers(remembered)
+    return bool(ours - theirs and theirs - ours)
+
+
+def _turned_round(asked: str, remembered: str) -> bool:
+    """One negates what the other says in nearly the same words."""
+    if is_negated(asked) == is_negated(remembered):
+        return False
+    ours, theirs = _plain_words(asked), _plain_words(remembered)
+    return len(ours & theirs) >= _NEARLY_SAME * len(ours | theirs)
+
+
+def _plain_words(text: str) -> frozenset[str]:
+    """Words without negations and the auxiliaries that carry them."""
+    return frozenset(_WORD.findall(_NEGATION.sub(" ", _AUXILIARY.sub(" ", text.lower()))))
+
+
+def _way(text: str) -> tuple[str, ...]:
+    """("solo", "duo") of "from Solo to Duo"; empty if nothing goes anywhere."""
+    found = _FROM_TO.search(text.lower())
+    return found.groups() if found else ()
 
 
 def same_answer(asked: str, remembered: str) -> bool:
     """Whether the answer to `remembered` surely serves `asked`. When in doubt: no."""
-    if differs(asked, remembered):
+    if numbers(asked) != numbers(remembered) or is_negated(asked) != is_negated(remembered):
         return False
     if decisive_words(asked) != decisive_words(remembered):
         return False

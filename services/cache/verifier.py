@@ -19,28 +19,34 @@ from shared.embeddings.wordpiece import minilm_tokenizer
 from shared.errors import ConfigurationError
 from shared.executor import BoundedExecutor
 
+Floats = NDArray[np.float32]
+_LIKELY = 0.3  # chance below which the other order would change nothing
 QUESTION_TOKENS = 48  # of one question, as in training; the rest is cut
 
 
-class Verifier(Protocol):
-    """Compares questions. Thread-safe, synchronous."""
+PairOfTexts = tuple[str, str]
 
-    def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
-        """How likely one answer serves `question` and each candidate, 0–1, in the order given."""
+
+class Verifier(Protocol):
+    """Compares questions. Thread-safe, synchronous, and indifferent to which one came first."""
+
+    def probabilities(self, pairs: Sequence[PairOfTexts]) -> list[float]:
+        """How likely one answer serves both questions of each pair, 0–1, in the order given."""
         ...
 
 
 class RulesVerifier:
     """1 where the rules are sure that both ask the same, else 0."""
 
-    def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
-        return [float(core.same_answer(question, candidate)) for candidate in candidates]
+    def probabilities(self, pairs: Sequence[PairOfTexts]) -> list[float]:
+        return [float(core.same_answer(a, b)) for a, b in pairs]
 
 
 class PairVerifier:
     """The pair classifier on onnxruntime, calibrated; 0 where a hard rule forbids.
 
-    Both orders of a pair are scored and averaged where `both_orders` says so in `config.json`.
+    A pair is read in one order, always the same. Where that order finds it likely, and
+    `both_orders` in `config.json` is true, the other order is read too and both are averaged.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
@@ -51,24 +57,28 @@ class PairVerifier:
         self._tokenizer = minilm_tokenizer()
         self._tokenizer.enable_truncation(2 * QUESTION_TOKENS + 3, strategy="longest_first")
 
-    def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
-        open_ = [n for n, text in enumerate(candidates) if not core.differs(question, text)]
-        logits = self.logits([(question, candidates[n]) for n in open_])
-        chances = 1 / (1 + np.exp(-(self._scale * logits + self._shift)))
-        found = [0.0] * len(candidates)
-        for n, chance in zip(open_, chances, strict=True):
+    def probabilities(self, pairs: Sequence[PairOfTexts]) -> list[float]:
+        allowed = [n for n, (a, b) in enumerate(pairs) if not core.differs(a, b)]
+        logits = self.logits([pairs[n] for n in allowed])
+        found = [0.0] * len(pairs)
+        for n, chance in zip(allowed, self._calibrated(logits), strict=True):
             found[n] = float(chance)
         return found
 
-    def logits(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+    def logits(self, pairs: Sequence[PairOfTexts]) -> Floats:
         """The classifier's own scores, without rules and calibration: [n]."""
-        scores = self._one_order(pairs)
+        ordered = [(min(pair), max(pair)) for pair in pairs]
+        scores = self._read(ordered)
         if self._both_orders:
-            scores += self._one_order([(b, a) for a, b in pairs])
-            scores /= 2
+            likely = np.flatnonzero(self._calibrated(scores) >= _LIKELY)
+            other = self._read([(ordered[row][1], ordered[row][0]) for row in likely])
+            scores[likely] = (scores[likely] + other) / 2
         return scores
 
-    def _one_order(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+    def _calibrated(self, logits: Floats) -> Floats:
+        return np.asarray(1 / (1 + np.exp(-(self._scale * logits + self._shift))), np.float32)
+
+    def _read(self, pairs: Sequence[PairOfTexts]) -> Floats:
         out = np.zeros(len(pairs), np.float32)
         for rows, encodings in _batches(self._tokenizer, pairs):
             out[rows] = np.asarray(self._session.run(None, padded(encodings))[0]).reshape(-1)
@@ -76,7 +86,7 @@ class PairVerifier:
 
 
 def _batches(
-    tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]
+    tokenizer: Tokenizer, pairs: Sequence[PairOfTexts]
 ) -> Iterator[tuple[list[int], list[Encoding]]]:
     if not pairs:
         return
@@ -114,8 +124,14 @@ class BoundedVerifier:
         self._executor = BoundedExecutor("verifier", queue=queue, timeout_s=timeout_s)
 
     async def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
-        """As `Verifier`. Raises Overloaded (queue full), Transient (too slow)."""
-        return await self._executor.run(self._verifier.probabilities, question, candidates)
+        """How likely the answer to each candidate serves `question`, 0–1.
+
+        Raises:
+            Overloaded: the queue is full.
+            Transient: too slow.
+        """
+        pairs = [(question, candidate) for candidate in candidates]
+        return await self._executor.run(self._verifier.probabilities, pairs)
 
     def close(self) -> None:
         self._executor.close()

@@ -12,6 +12,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m services.cache.training")
     parser.add_argument("--pairs", type=Path, nargs="+", required=True, help="JSONL files")
     parser.add_argument("--out", type=Path, required=True, help="the model folder")
+    parser.add_argument("--swaps", type=Path, help="groups of words to swap, one a line")
     parser.add_argument("--start", type=Path, help="weights.pt of an earlier run to go on from")
     parser.add_argument("--resume", action="store_true", help="go on from DIR/checkpoint.pt")
     parser.add_argument("--minutes", type=float, help=f"stop then, with exit status {UNFINISHED}")
@@ -21,7 +22,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Trains; the figures go to standard error."""
+    """Trains and prints the report."""
     given = _arguments()
     try:
         from services.cache.training.loop import Recipe
@@ -37,11 +38,14 @@ def main() -> None:
         given.pairs,
         given.out,
         recipe,
+        swap_groups=given.swaps,
         start=given.start,
         resume=given.resume,
         minutes=given.minutes,
     )
-    sys.exit(0 if done else UNFINISHED)
+    if not done:
+        sys.exit(UNFINISHED)
+    sys.stdout.write((given.out / "report.md").read_text("utf-8"))
 
 
 if __name__ == "__main__":

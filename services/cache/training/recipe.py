@@ -1,28 +1,33 @@
 """From labelled pairs to the weights of a pair classifier."""
 
-import json
-import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModel
 
-from services.cache import scores as figures
 from services.cache.pairs import Pair, read
-from services.cache.training import loop, split
+from services.cache.training import loop, split, swaps
 from services.cache.training.loop import Encoded, Recipe
 from services.cache.training.model import PairModel
+from services.cache.training.ship import ship
 from services.cache.training.split import Split
 from shared.training import encoder
 
 _LEAST_SHARE = 0.05  # a file smaller than this share of the largest is shown several times …
-_MOST_COPIES = 8  # … but no more often than this in an epoch
+_MEASURED_PAIRS = 2000
+_MOST_COPIES = 4  # … but no more often than this in an epoch
 
 
-def gather(paths: Sequence[Path], recipe: Recipe) -> Split:
-    """The pairs of all files, held out from each; small files count several times in `train`."""
+def gather(paths: Sequence[Path], groups: Sequence[swaps.Group], recipe: Recipe) -> Split:
+    """The pairs of all files, some held out of each; small files count several times in `train`.
+
+    A file of fewer than 2,000 pairs is too small to measure on: all of it is trained on.
+    """
     files = [split.clean(read(path)) for path in paths]
     total = sum(map(len, files))
     train: list[Pair] = []
@@ -30,13 +35,13 @@ def gather(paths: Sequence[Path], recipe: Recipe) -> Split:
     at_random: list[Pair] = []
     for pairs in files:
         share = len(pairs) / total
-        most = len(pairs) // 10
+        most = len(pairs) // 10 if len(pairs) >= _MEASURED_PAIRS else 0
         apart_count, random_count = (
             min(most, int(share * count)) for count in (recipe.held_apart, recipe.held_random)
         )
         part = split.split(pairs, apart_count, random_count, recipe.seed)
-        copies = round(_LEAST_SHARE / share)
-        train += part.train * max(1, min(_MOST_COPIES, copies))
+        own = part.train + swaps.more(part.train, groups, recipe.most_swaps, recipe.seed)
+        train += own * max(1, min(_MOST_COPIES, round(_LEAST_SHARE / share)))
         apart, at_random = apart + part.apart, at_random + part.random
     return Split(train, apart, at_random)
 
@@ -53,13 +58,14 @@ def train(
     out: Path,
     recipe: Recipe,
     *,
+    swap_groups: Path | None = None,
     start: Path | None = None,
     resume: bool = False,
     minutes: float | None = None,
 ) -> bool:
-    """Writes `weights.pt` and the held-out pairs to `out`; False: time was up, resume later.
+    """Writes the model folder, its weights and the held-out pairs; False: time was up, resume.
 
-    `start`: a `weights.pt` to go on from instead of MiniLM.
+    `swap_groups`: a file for `swaps.read`. `start`: a `weights.pt` to go on from, not MiniLM's.
     """
     until_s = time.monotonic() + 60 * (minutes or 1e9)
     torch.set_num_threads(recipe.threads)
@@ -67,30 +73,33 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
         (out / "checkpoint.pt").unlink(missing_ok=True)
-    parts = gather(paths, recipe)
+    groups = swaps.read(swap_groups) if swap_groups else []
+    parts = gather(paths, groups, recipe)
     split.write(out / "held_apart.jsonl", parts.apart)
     split.write(out / "held_random.jsonl", parts.random)
     model = fresh_model()
     if start is not None:
         model.load_state_dict(torch.load(start, weights_only=True))
     data = Encoded(parts.train)
-    if not loop.optimise(model, data, recipe, out / "checkpoint.pt", until_s=until_s):
+    done = loop.optimise(
+        model,
+        data,
+        recipe,
+        out / "checkpoint.pt",
+        is_trained=start is not None,
+        until_s=until_s,
+    )
+    if not done:
         return False
     torch.save(model.state_dict(), out / "weights.pt")
-    for name, pairs in (("apart", parts.apart), ("random", parts.random)):
-        print(name, json.dumps(measure(model, pairs)), file=sys.stderr)
+    ship(model, parts, out, _document(paths, recipe, parts))
     return True
 
 
-def measure(model: PairModel, pairs: Sequence[Pair]) -> dict[str, float]:
-    """Figures of the float network, without rules."""
-    data = Encoded(pairs)
-    found, labels = loop.scores(model, data), data.labels.numpy()
+def _document(paths: Sequence[Path], recipe: Recipe, parts: Split) -> dict[str, Any]:
+    """What the model was made from."""
     return {
-        "n": len(pairs),
-        "recall_at_p90": figures.recall_at(labels, found, 0.90),
-        "recall_at_p95": figures.recall_at(labels, found, 0.95),
-        "average_precision": figures.average_precision(labels, found),
-        "auc": figures.area_under_roc(labels, found) or 0.0,
-        "accuracy": float(((found > 0) == (labels > 0.5)).mean()),
+        "trained_on": {path.name: sha256(path.read_bytes()).hexdigest() for path in paths},
+        "pairs": len(parts.train),
+        "recipe": asdict(recipe),
     }

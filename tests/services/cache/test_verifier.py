@@ -12,9 +12,12 @@ from shared.errors import ConfigurationError, Overloaded
 def test_without_a_model_the_rules_decide(tmp_path: Path) -> None:
     verifier = open_verifier(tmp_path)
     assert isinstance(verifier, RulesVerifier)
+    asked = "How do I pause my membership?"
     found = verifier.probabilities(
-        "How do I pause my membership?",
-        ["how to pause my subscription", "How do I cancel my subscription?"],
+        [
+            (asked, "how to pause my subscription"),
+            (asked, "How do I cancel my subscription?"),
+        ]
     )
     assert found == [1.0, 0.0]
 
@@ -28,11 +31,11 @@ def test_a_broken_model_is_named(tmp_path: Path) -> None:
 class Slow:
     """Takes its time."""
 
-    def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         import time
 
         time.sleep(0.05)
-        return [1.0] * len(candidates)
+        return [1.0] * len(pairs)
 
 
 async def test_more_questions_than_the_queue_holds_are_refused() -> None:

@@ -1,0 +1,97 @@
+"""The parts of training that need no torch: cleaning, holding out, swapping words."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.cache.pairs import Pair, read
+from services.cache.training import split, swaps
+from services.cache.training.split import Components
+
+questions = st.integers(0, 40).map(lambda number: f"question {number}")
+some_pairs = st.lists(st.builds(Pair, questions, questions, st.integers(0, 1)), max_size=60)
+
+
+@given(some_pairs, st.integers(0, 30), st.integers(0, 20), st.integers(0, 5))
+def test_no_question_is_trained_on_and_held_apart(
+    pairs: list[Pair], apart: int, at_random: int, seed: int
+) -> None:
+    parts = split.split(split.clean(pairs), apart, at_random, seed)
+    trained = {text for pair in parts.train + parts.random for text in (pair.text_a, pair.text_b)}
+    held = {text for pair in parts.apart for text in (pair.text_a, pair.text_b)}
+    assert not trained & held
+
+
+@given(some_pairs, st.integers(0, 30), st.integers(0, 20), st.integers(0, 5))
+def test_every_pair_is_in_one_part(
+    pairs: list[Pair], apart: int, at_random: int, seed: int
+) -> None:
+    cleaned = split.clean(pairs)
+    parts = split.split(cleaned, apart, at_random, seed)
+    together = parts.train + parts.apart + parts.random
+    assert len(together) == len(cleaned) and set(together) == set(cleaned)
+    assert len(parts.apart) <= apart and len(parts.random) <= at_random
+
+
+def test_a_split_is_the_same_each_time() -> None:
+    pairs = [Pair(f"a{n}", f"b{n}", n % 2) for n in range(200)]
+    assert split.split(pairs, 60, 30, 1) == split.split(pairs, 60, 30, 1)
+    assert split.split(pairs, 60, 30, 1) != split.split(pairs, 60, 30, 2)
+
+
+def test_questions_that_pairs_connect_are_one_component() -> None:
+    found = Components([Pair("a", "b", 1), Pair("B ", "c", 0), Pair("x", "y", 1)])
+    assert found.of("a") == found.of("c") != found.of("x")
+
+
+def test_cleaning_drops_repeats_contradictions_and_a_text_paired_with_itself() -> None:
+    first = Pair("How?", "Why?", 0)
+    kept = split.clean(
+        [first, Pair("why?", "how? ", 0), Pair("a", "b", 1), Pair("b", "a", 0), Pair("c", "C", 1)]
+    )
+    assert kept == [first]
+
+
+def test_a_swapped_name_makes_the_pair_negative_and_swapped_twice_leaves_it() -> None:
+    pair = Pair("Do you ship to Spain?", "Is delivery to Spain possible?", 1)
+    made = swaps.more([pair] * 20, [("Spain", "Italy")], 1000, seed=1)
+    assert {m.label for m in made} == {0, 1}
+    for found in made:
+        same = ("Spain" in found.text_a) == ("Spain" in found.text_b)
+        assert same == bool(found.label)
+        assert found != pair
+
+
+def test_a_swapped_number_makes_the_pair_negative() -> None:
+    made = swaps.more([Pair("Pause 8 weeks?", "A break of 8 weeks?", 1)], [], 10, seed=1)
+    assert made and {m.label for m in made} <= {0, 1}
+    assert all(("8" in m.text_a) == ("8" in m.text_b) for m in made if m.label)
+
+
+def test_only_whole_words_of_positive_pairs_are_swapped() -> None:
+    groups = [("One", "Mini")]
+    assert swaps.more([Pair("Which one?", "What one is it?", 1)], groups, 10, seed=1) == []
+    assert swaps.more([Pair("The One", "My One", 0)], groups, 10, seed=1) == []
+    assert swaps.replaced("Start it, restart it", "start", "stop") == "Stop it, restart it"
+
+
+def test_a_group_of_one_word_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "swaps.txt").write_text("# names\nSolo, Duo\n\nOne\n", "utf-8")
+    with pytest.raises(ValueError, match=r"swaps\.txt, line 4: 'One' has no other"):
+        swaps.read(tmp_path / "swaps.txt")
+
+
+def test_no_pair_of_the_shop_is_trained_on_and_measured() -> None:
+    folder = Path("infra/sample_shop")
+
+    def texts(name: str) -> set[frozenset[str]]:
+        return {
+            frozenset((pair.text_a.lower(), pair.text_b.lower()))
+            for pair in read(folder / f"pairs_{name}.jsonl")
+        }
+
+    for name in ("near_miss", "rewordings", "heldout_near_miss", "heldout_rewordings"):
+        assert len(texts(name)) >= 200
+        assert not texts(name) & texts("train")
