@@ -4,9 +4,8 @@ import re
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"“(])|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
 _MARKUP = re.compile(r"[*_`#>|]+|\[([^\]]+)\]\([^)]+\)")
-_HEADING = re.compile(
-    r"\s*(?:[#|]|\*\*[^*]+[^*.!?:]\*\*\s*$)"
-)  # or a table row; bold alone heads, too
+# Or a row of a table; a whole line in bold heads what follows, unless it is a sentence.
+_HEADING = re.compile(r"\s*(?:[#|]|\*\*[^*]+[^*.!?:]\*\*\s*$)")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 
 

@@ -10,7 +10,7 @@ def test_a_snippet_shows_no_markup() -> None:
     text = (
         "Takes 25 minutes.\n\n**What you need**\n\n- One *sachet* of [Descaler](https://x.example)."
     )
-    assert snippet_of(text, 280) == "Takes 25 minutes. What you need One sachet of Descaler."
+    assert snippet_of(text, 280) == "Takes 25 minutes. One sachet of Descaler."
 
 
 def test_headings_and_table_rows_are_no_sentences() -> None:

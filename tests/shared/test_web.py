@@ -42,10 +42,9 @@ async def test_a_body_that_is_no_json_is_named_with_the_place_where_it_breaks() 
 
 async def test_a_wrong_field_is_named() -> None:
     answer = await _post('{"cups": "many"}')
-    assert answer.json()["errors"] == [
-        {"field": "cups", "message": "Input should be a valid integer, unable to parse string as an "
-         "integer"}
-    ]  # fmt: skip
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "cups"
+    assert error["message"].startswith("Input should be a valid integer")
 
 
 async def test_a_bug_shows_no_internal_message() -> None:
