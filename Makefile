@@ -62,7 +62,7 @@ format: env-test ## let ruff tidy the code
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: bench-bus bench-turns bench-retrieval bench-cache ## all measurements
+bench: bench-bus bench-turns bench-retrieval bench-intent bench-cache ## all measurements
 
 bench-bus: env ## hop latency and throughput of the bus variants, side by side
 	@$(PY) -m shared.bus.bench
@@ -76,6 +76,10 @@ bench-kills: env ## kill each part under a stream of questions (needs `make up`)
 bench-cache: ## the semantic cache at 100,000 entries beside GPTCache and redisvl; PAIRS=file of pairs
 	@$(PYTHON) infra/local/environment.py bench
 	@.venv-bench/bin/python -m infra.local.bench_cache $(if $(PAIRS),--pairs $(PAIRS))
+
+bench-intent: env ## the intent model's speed, one message and many; its quality where DATA= is given
+	@$(PY) -m services.intent.bench
+	@$(if $(DATA),$(PY) -m services.cli eval intent --data $(DATA))
 
 bench-retrieval: env ## quality and time of each retrieval variant on the sample shop
 	@$(PY) -m services.cli eval retrieval --kb infra/sample_shop/articles --queries infra/sample_shop/queries.jsonl

@@ -88,11 +88,15 @@ def open_session(model: Path, threads: int) -> InferenceSession:
 
 @dataclass(frozen=True)
 class Logits:
-    """Uncalibrated: [n, intents], [n, routes] and [n] float32; a missing head has no columns."""
+    """Uncalibrated: [n, intents], [n, routes] and [n] float32; a missing head has no columns.
+
+    `nearest`: cosines to the nearest messages in memory, descending; [n, 0] from older models.
+    """
 
     intents: Floats
     routes: Floats
     frustration: Floats | None
+    nearest: Floats
 
 
 class OnnxClassifier:
@@ -111,7 +115,7 @@ class OnnxClassifier:
             ) from error
         self._tokenizer.enable_truncation(self.labels.max_tokens)
         self._tokenizer.no_padding()
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._widths = {output.name: output.shape[1] for output in self._session.get_outputs()}
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
         """One result per text, in the order given."""
@@ -130,17 +134,19 @@ class OnnxClassifier:
         """What the network says, in the order of the texts."""
         encodings = self._tokenizer.encode_batch(list(texts))
         order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
-        widths = {"intent": len(self.labels.intents), "route": len(self.labels.routes)}
-        found = {n: np.zeros((len(texts), widths.get(n, 1)), np.float32) for n in self._outputs}
+        found = {n: np.zeros((len(texts), w), np.float32) for n, w in self._widths.items()}
         for start in range(0, len(order), BATCH_TEXTS):
             rows = order[start : start + BATCH_TEXTS]
-            outputs = self._session.run(self._outputs, _inputs([encodings[row] for row in rows]))
-            for name, values in zip(self._outputs, outputs, strict=True):
+            outputs = self._session.run(list(found), _inputs([encodings[row] for row in rows]))
+            for name, values in zip(found, outputs, strict=True):
                 found[name][rows] = values
         none = np.zeros((len(texts), 0), np.float32)
         angry = found.get("frustration")
         return Logits(
-            found["intent"], found.get("route", none), None if angry is None else angry[:, 0]
+            found["intent"],
+            found.get("route", none),
+            None if angry is None else angry[:, 0],
+            found.get("nearest", none),
         )
 
     def _angry(self, logits: Floats | None, count: int) -> Floats:

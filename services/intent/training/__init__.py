@@ -7,6 +7,7 @@ graph.py        its heads as nodes of an ONNX graph
 export.py       the same with int8 weights
 calibration.py  temperatures, expected calibration error, out-of-scope threshold
 report.py       report.md and its pictures
+trainer.py      one run: fit, vectors, memory
 recipe.py       all of it in order
 public.py       rows of public data that help the sample shop
 The encoder, its graph, batches and checkpoints: shared/training.

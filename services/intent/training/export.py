@@ -11,7 +11,8 @@ from shared.training.graph import Graph, finish, save_int8
 
 
 def build(model: IntentModel, kept: Memory) -> onnx.ModelProto:
-    """The float graph: tokens → `intent`, `route` (log probabilities), `frustration` (logit)."""
+    """The float graph: tokens → `intent`, `route` (log probabilities), `frustration` (logit) and
+    `nearest` (cosines to the nearest messages in memory, descending)."""
     body = Graph()
     pooled = graph.encode(body, model.encoder)
     found = memory.find(body, kept, pooled)
@@ -25,6 +26,7 @@ def build(model: IntentModel, kept: Memory) -> onnx.ModelProto:
     if model.frustration is not None:
         graph.frustration_logit(body, model.frustration, pooled)
         widths["frustration"] = 1
+    widths["nearest"] = memory.neighbours(kept)
     return finish(body, "intent", ("input_ids", "attention_mask"), widths)
 
 

@@ -43,11 +43,15 @@ class Memory:
         )
 
 
+def neighbours(memory: Memory) -> int:
+    """How many messages are asked."""
+    return min(NEIGHBOURS, len(memory.vectors))
+
+
 def find(graph: Graph, memory: Memory, pooled: str) -> tuple[str, str]:
     """(weights, rows) of the nearest messages, each [n, NEIGHBOURS]."""
     near = graph.add("MatMul", [pooled, graph.constant("memory", memory.vectors.T)], "near")
-    count = min(NEIGHBOURS, len(memory.vectors))
-    k = graph.constant("neighbours", np.array([count]))
+    k = graph.constant("neighbours", np.array([neighbours(memory)]))
     graph.add_many("TopK", [near, k], ["nearest", "nearest.rows"], axis=1)
     one = graph.constant("near.one", np.array(1, np.float32))
     gap = graph.add("Sub", ["nearest", one], "near.gap")

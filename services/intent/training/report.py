@@ -2,24 +2,37 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from services.intent.classifier import OnnxClassifier
+from services.intent.classifier import OnnxClassifier, Scores
 from services.intent.evaluate import expected_calibration_error, is_out_of_scope
 from services.intent.training.data import Message
 
 
-def metrics(folder: Path, messages: Sequence[Message]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Judged:
+    """Messages, each beside what a model says of it."""
+
+    pairs: Sequence[tuple[Message, Scores]]
+
+    @classmethod
+    def of(cls, folder: Path, messages: Sequence[Message]) -> "Judged":
+        """What the model in `folder` says now."""
+        scores = OnnxClassifier(folder, threads=2).classify([m.text for m in messages])
+        return cls(list(zip(messages, scores, strict=True)))
+
+
+def metrics(judged: Judged) -> dict[str, Any]:
     """Shares in 0–1: intent accuracy and ECE over known in-scope rows, route ones if labelled."""
-    scores = OnnxClassifier(folder, threads=2).classify([m.text for m in messages])
-    pairs = list(zip(messages, scores, strict=True))
+    pairs = judged.pairs
     fine = [(m, s) for m, s in pairs if m.intent and m.intent != "oos"]
     right = np.array([m.intent == s.intent for m, s in fine])
     found: dict[str, Any] = {
-        "n": len(messages),
+        "n": len(pairs),
         "intent_accuracy": round(float(right.mean()), 4),
         "intent_ece": round(
             expected_calibration_error([s.intent_confidence for _, s in fine], right.tolist()), 4
@@ -41,10 +54,9 @@ def metrics(folder: Path, messages: Sequence[Message]) -> dict[str, Any]:
     return found
 
 
-def write(folder: Path, document: dict[str, Any], messages: Sequence[Message]) -> None:
+def write(folder: Path, document: dict[str, Any], judged: Judged) -> None:
     """`report.md`, `calibration.png` and `confusions.png` beside the model."""
-    scores = OnnxClassifier(folder, threads=2).classify([m.text for m in messages])
-    pairs = [(m, s) for m, s in zip(messages, scores, strict=True) if m.intent]
+    pairs = [(m, s) for m, s in judged.pairs if m.intent]
     confused = Counter((m.intent, s.intent) for m, s in pairs if m.intent != s.intent)
     lines = ["# Intent model", "", "| rows | " + " | ".join(document["metrics"]) + " |"]
     lines.append("|---" * (len(document["metrics"]) + 1) + "|")
