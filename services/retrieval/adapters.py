@@ -1,17 +1,22 @@
 """The index and the search, off the event loop."""
 
+import asyncio
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
 from services.retrieval.chunking import Piece, recipe_of
 from services.retrieval.documents import KnownVectors, text_hash
 from services.retrieval.handlers import Found
-from services.retrieval.search import Searcher
+from services.retrieval.rerank import Pair
+from services.retrieval.search import DENSE_WEIGHT, Candidates, Searcher
 from services.retrieval.settings import RetrievalSettings
+from shared.batching import BatchingExecutor
+from shared.errors import Overloaded, Transient
 from shared.events import DocumentPrepared, Passage, Routed
 from shared.executor import BoundedExecutor
-from shared.vectors import Chunk, Hit, VectorStore
+from shared.vectors import Chunk, Hit, Query, VectorStore
 from shared.vectors.port import PUBLIC
 
 log = logging.getLogger(__name__)
@@ -92,7 +97,11 @@ def _chunks(event: DocumentPrepared) -> list[Chunk]:
 
 
 class BoundedSearch:
-    """The searcher in one bounded thread."""
+    """The searcher in one bounded thread, the re-ranker in another, where questions share batches.
+
+    Finding and re-ranking of different questions overlap. A re-ranker that has too much to do, or
+    takes too long, is passed over: the order of the search is an answer, too.
+    """
 
     def __init__(self, searcher: Searcher, store: VectorStore, settings: RetrievalSettings) -> None:
         self._searcher = searcher
@@ -101,28 +110,46 @@ class BoundedSearch:
         self._executor = BoundedExecutor(
             "search", queue=settings.search_queue, timeout_s=settings.search_timeout_s
         )
+        self._reranker: BatchingExecutor[Pair, float] | None = None
+        if searcher.reranker is not None:
+            self._reranker = BatchingExecutor(
+                "reranker", searcher.reranker.scores, queue=settings.rerank_queue,
+                timeout_s=settings.rerank_timeout_s,
+            )  # fmt: skip
 
     async def search(self, event: Routed, *, lexical_only: bool, rerank: bool) -> Found:
-        return await self._executor.run(self._search_now, event, lexical_only, rerank)
-
-    def _search_now(self, event: Routed, lexical_only: bool, rerank: bool) -> Found:
-        vector = None if event.embedding is None else np.frombuffer(event.embedding, np.float32)
-        found = self._searcher.search(
-            event.tenant_id,
-            event.text,
-            vector,
-            locale=event.locale,
-            limit=self._limit,
-            lexical_only=lexical_only,
-            rerank=rerank,
-        )
+        candidates = await self._executor.run(self._find_now, event, lexical_only)
+        logits = await self._logits(candidates.pairs()) if rerank else []
+        found = candidates.result(logits, self._limit)
         return Found(tuple(_passage(hit) for hit in found.passages), found.probability)
+
+    def _find_now(self, event: Routed, lexical_only: bool) -> Candidates:
+        vector = None if event.embedding is None else np.frombuffer(event.embedding, np.float32)
+        query = Query(event.tenant_id, event.text, vector, locale=event.locale,
+                      dense_weight=DENSE_WEIGHT)  # fmt: skip
+        return self._searcher.find(query, lexical_only=lexical_only)
+
+    async def _logits(self, pairs: Sequence[Pair]) -> list[float]:
+        """A logit per pair, or none at all."""
+        if self._reranker is None:
+            return []
+        tasks = [asyncio.ensure_future(self._reranker.run(pair)) for pair in pairs]
+        try:
+            return await asyncio.gather(*tasks)
+        except (Overloaded, Transient) as error:
+            log.warning("not re-ranked: %s", error)
+            return []
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def ping(self) -> bool:
         return await self._executor.run(self._store.ping)
 
     def close(self) -> None:
         self._executor.close()
+        if self._reranker is not None:
+            self._reranker.close()
 
 
 def _passage(hit: Hit) -> Passage:

@@ -13,7 +13,9 @@ from semantic_text_splitter import MarkdownSplitter
 from services.retrieval.reading.html import read_html
 from shared.embeddings import TokenCounter
 
-CHUNK_RECIPE = 2  # raise it when chunking changes: stored chunks and cached answers end with it
+CHUNK_RECIPE = (
+    3  # raise it when chunking or word weights change: stored chunks and cached answers end with it
+)
 TARGET_TOKENS = 200  # MiniLM was trained on texts of up to 128 to 256 tokens
 MAX_TOKENS = 500
 JOIN_TOKENS = 2  # two paragraphs put together may count a little more than each alone

@@ -18,7 +18,7 @@ from services.retrieval.rerank import Reranker
 from services.retrieval.search import DENSE_WEIGHT, Searcher
 from services.retrieval.vector_cache import cached_vectors
 from shared.embeddings import Embedder
-from shared.vectors import Chunk, VectorStore, open_vectors
+from shared.vectors import Chunk, Query, VectorStore, open_vectors
 
 TENANT = "evaluation"
 DEPTH = 10  # how far down a ranking the measures look
@@ -75,9 +75,8 @@ def run_variant(searcher: Searcher, variant: str, asked: Sequence[Asked]) -> dic
     for query in asked:
         started = time.perf_counter()
         result = searcher.search(
-            TENANT, query.text, limit=DEPTH,
+            Query(TENANT, query.text, dense_weight=weight), limit=DEPTH,
             lexical_only=variant == "bm25", rerank=variant == "hybrid_rerank",
-            dense_weight=weight,
         )  # fmt: skip
         took_ms.append(1000 * (time.perf_counter() - started))
         ranked = [hit.chunk.document_id for hit in result.passages]

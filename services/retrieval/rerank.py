@@ -7,18 +7,21 @@ from typing import Protocol
 import numpy as np
 from tokenizers import Tokenizer
 
-from services.retrieval.chunking import plain_words
 from shared.embeddings.onnx import open_session, padded
 from shared.embeddings.wordpiece import minilm_tokenizer
 
-PAIR_TOKENS = 112  # question and passage together, as in training; the passage is cut
+PAIR_TOKENS = 96  # question and passage together; the longer of the two is cut
+PAIRS_AT_ONCE = 16  # bounds memory, whoever asks
+PASSAGE_CHARACTERS = 800  # more never reaches the model: not worth tokenizing
+
+Pair = tuple[str, str]  # question, passage as words without markup
 
 
 class Reranker(Protocol):
-    """Scores passages for a question. Thread-safe, synchronous."""
+    """Scores passages for questions. Thread-safe, synchronous."""
 
-    def scores(self, question: str, passages: Sequence[str]) -> list[float]:
-        """A logit per passage, in the order given; higher fits better."""
+    def scores(self, pairs: Sequence[Pair]) -> list[float]:
+        """A logit per pair, in the order given; higher fits better."""
         ...
 
 
@@ -33,14 +36,16 @@ class CrossEncoder:
         self._tokenizer.enable_truncation(PAIR_TOKENS, strategy="longest_first")
         self._inputs = {item.name for item in self._session.get_inputs()}
 
-    def scores(self, question: str, passages: Sequence[str]) -> list[float]:
-        if not passages:
-            return []
-        pairs = [(question, plain_words(passage)) for passage in passages]
-        inputs = padded(self._tokenizer.encode_batch(pairs))
+    def scores(self, pairs: Sequence[Pair]) -> list[float]:
+        short = [(question, passage[:PASSAGE_CHARACTERS]) for question, passage in pairs]
+        return [logit for start in range(0, len(short), PAIRS_AT_ONCE)
+                for logit in self._logits(short[start : start + PAIRS_AT_ONCE])]  # fmt: skip
+
+    def _logits(self, pairs: Sequence[Pair]) -> list[float]:
+        inputs = padded(self._tokenizer.encode_batch(list(pairs)))
         feed = {name: inputs[name] for name in self._inputs}
         logits = np.asarray(self._session.run(None, feed)[0], dtype=np.float32)
-        return [float(logit) for logit in logits.reshape(len(passages), -1)[:, 0]]
+        return [float(logit) for logit in logits.reshape(len(pairs), -1)[:, 0]]
 
 
 def open_reranker(folder: Path | None, *, threads: int = 1) -> CrossEncoder | None:

@@ -1,20 +1,22 @@
 """From a question to the passages that may answer it: the one path of the service and of `eval`."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from services.retrieval.chunking import Piece
 from services.retrieval.core import (
     Calibration,
     best_per_document,
     clear_winner,
+    document_scores,
     reordered,
     signals_of,
     without_near_duplicates,
 )
 from services.retrieval.rerank import Reranker
-from shared.embeddings import Embedder, Vectors
+from shared.embeddings import Embedder
 from shared.vectors import Hit, Query, VectorStore
 from shared.vectors.lexical import count_words
 
@@ -25,8 +27,8 @@ RERANK_WEIGHT = 0.06  # scores are absolute: rivals lie a few hundredths apart
 CLEAR_MARGIN = 0.06  # a fused lead that the re-ranker may not undo; not tuned yet
 # Fitted with the default embedder by training/calibrate.py on the sample shop: its queries, whose
 # article may be among the first five, and the 56 that no article answers (RESULTS.md).
-CALIBRATION = Calibration(-4.63, {"dense": 8.03, "lexical": 0.73, "margin": 3.03})
-LEXICAL_CALIBRATION = Calibration(-1.91, {"lexical": 0.76, "margin": 2.2})
+CALIBRATION = Calibration(-4.5, {"dense": 7.65, "lexical": 0.71, "margin": 3.2})
+LEXICAL_CALIBRATION = Calibration(-2.1, {"lexical": 0.81, "margin": 0.08})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,32 @@ class Result:
     signals: dict[str, float]  # what the probability was read from
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What the store found, one hit per document, best fused score first."""
+
+    text: str
+    ranked: list[Hit]
+    scores: list[float]  # of the documents: of their best chunks, and a little of the next
+    signals: dict[str, float]
+    timings_ms: dict[str, float]
+    lexical_only: bool
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Question and passage for the re-ranker; none when the first is far ahead."""
+        if self.lexical_only or clear_winner(self.scores, CLEAR_MARGIN):
+            return []
+        return [(self.text, _passage(hit)) for hit in self.ranked[:RERANK_DOCUMENTS]]
+
+    def result(self, logits: Sequence[float], limit: int) -> Result:
+        """The best `limit`, by the re-ranker's logits for `pairs`; no logits: as fused."""
+        order = reordered(self.scores, logits, RERANK_WEIGHT)
+        calibration = LEXICAL_CALIBRATION if self.lexical_only else CALIBRATION
+        probability = calibration.probability(self.signals) if self.ranked else 0.0
+        passages = tuple(self.ranked[place] for place in order[:limit])
+        return Result(passages, probability, self.timings_ms, self.signals)
+
+
 class Searcher:
     """Embedder, store and perhaps a re-ranker, put together. Thread-safe; call in an executor."""
 
@@ -47,73 +75,61 @@ class Searcher:
     ) -> None:
         self._embedder = embedder
         self._store = store
-        self._reranker = reranker
+        self.reranker = reranker
 
-    def search(
-        self,
-        tenant_id: str,
-        text: str,
-        vector: Vectors | None = None,
-        *,
-        locale: str = "",
-        product: str = "",
-        visibility: tuple[str, ...] = ("public",),
-        limit: int = 5,
-        lexical_only: bool = False,
-        dense_weight: float = DENSE_WEIGHT,
-        rerank: bool = True,
-    ) -> Result:
-        """The passages for `text`; `vector` [dimensions] saves embedding it again.
+    def search(self, query: Query, *, limit: int = 5, rerank: bool = True,
+               lexical_only: bool = False) -> Result:  # fmt: skip
+        """The whole step: find, re-rank, choose.
 
-        Searches in the language of `locale` first, and in every language when that has nothing.
+        Raises:
+            Unavailable: the store cannot be reached.
+        """
+        found = self.find(query, lexical_only=lexical_only)
+        logits: Sequence[float] = ()
+        if rerank and self.reranker is not None:
+            with timed(found.timings_ms, "rerank"):
+                logits = self.reranker.scores(found.pairs())
+        return found.result(logits, limit)
+
+    def find(self, query: Query, *, lexical_only: bool = False) -> Candidates:
+        """Candidates for `query`; its `vector` saves embedding the text again.
+
+        Searches in the query's language first, and in every language when that has nothing.
 
         Raises:
             Unavailable: the store cannot be reached.
         """
         timings: dict[str, float] = {}
+        vector = None if lexical_only else query.vector
         if vector is None and not lexical_only:
-            with _timed(timings, "embed"):
-                vector = self._embedder.embed([text])[0]
-        query = Query(
-            tenant_id,
-            text,
-            None if lexical_only else vector,
-            locale=locale,
-            product=product,
-            visibility=visibility,
-            limit=2 * CANDIDATES,
-            dense_weight=dense_weight,
-            candidates=CANDIDATES,
-        )
-        with _timed(timings, "search"):
-            hits = self._store.search(query)
-            if not hits and locale:
-                hits = self._store.search(replace(query, locale=""))
-            ranked = best_per_document(without_near_duplicates(hits))
-        signals = signals_of(ranked, len(count_words(text, locale)))
-        if rerank and self._reranker is not None and not lexical_only:
-            with _timed(timings, "rerank"):
-                ranked = self._reranked(text, ranked)
-        calibration = LEXICAL_CALIBRATION if lexical_only else CALIBRATION
-        probability = calibration.probability(signals) if ranked else 0.0
-        return Result(tuple(ranked[:limit]), probability, timings, signals)
+            with timed(timings, "embed"):
+                vector = self._embedder.embed([query.text])[0]
+        with timed(timings, "search"):
+            hits = self._hits(
+                replace(query, vector=vector, limit=2 * CANDIDATES, candidates=CANDIDATES)
+            )
+            ranked = best_per_document(hits)
+            by_document = document_scores(hits)
+        scores = [by_document[hit.chunk.document_id] for hit in ranked]
+        signals = signals_of(ranked, len(count_words(query.text, query.locale)))
+        return Candidates(query.text, ranked, scores, signals, timings, lexical_only)
 
-    def _reranked(self, text: str, ranked: list[Hit]) -> list[Hit]:
-        scores = [hit.score for hit in ranked]
-        if self._reranker is None or clear_winner(scores, CLEAR_MARGIN):
-            return ranked
-        passages = [_passage(hit) for hit in ranked[:RERANK_DOCUMENTS]]
-        order = reordered(scores, self._reranker.scores(text, passages), RERANK_WEIGHT)
-        return [ranked[position] for position in order]
+    def _hits(self, query: Query) -> list[Hit]:
+        hits = self._store.search(query)
+        if not hits and query.locale:
+            hits = self._store.search(replace(query, locale=""))
+        return without_near_duplicates(hits)
 
 
 def _passage(hit: Hit) -> str:
-    parts = (hit.chunk.title, " ".join(hit.chunk.headings[-1:]), hit.chunk.text)
-    return "\n".join(part for part in parts if part)
+    """What the re-ranker reads: as it is embedded, so that training sees the same."""
+    chunk = hit.chunk
+    return Piece(chunk.title, chunk.headings, chunk.text).embedding_text
 
 
 @contextmanager
-def _timed(timings: dict[str, float], step: str) -> Iterator[None]:
+def timed(timings: dict[str, float], step: str) -> Iterator[None]:
+    """Note how long the block took."""
     started = time.perf_counter()
     yield
     timings[step] = 1000 * (time.perf_counter() - started)

@@ -20,6 +20,8 @@ class RetrievalSettings(Section):
     chunk_tokens: int = Field(200, ge=32, le=500, description="size of a chunk at most")
     search_timeout_s: float = Field(2.0, gt=0, description="for one question")
     search_queue: int = Field(128, ge=1, description="questions waiting; more is Overloaded")
+    rerank_timeout_s: float = Field(0.5, gt=0, description="for re-ranking; later: as found")
+    rerank_queue: int = Field(256, ge=16, description="passages waiting for the re-ranker")
     index_timeout_s: float = Field(60.0, gt=0, description="for writing one document")
     reranker_dir: Path | None = Field(
         Path("services/retrieval/reranker"), description="folder of the cross-encoder; empty: none"

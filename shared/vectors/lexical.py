@@ -38,7 +38,8 @@ class Field:
 
 # Chosen on the dev queries of kb_office (services/retrieval/RESULTS.md); lengths are its means.
 TITLE = Field(weight=4.0, length_b=0.5, usual_words=6)
-HEADINGS = Field(weight=1.0, length_b=0.3, usual_words=8)
+TOP_HEADING = Field(weight=4.0, length_b=0.5, usual_words=8)  # often a second title
+HEADINGS = Field(weight=1.0, length_b=0.3, usual_words=4)
 BODY = Field(weight=1.0, length_b=0.6, usual_words=43)
 
 
@@ -75,7 +76,9 @@ def field_weighted(fields: Iterable[tuple[Field, Mapping[int, int]]]) -> dict[in
 
 def encode_chunk(chunk: Chunk) -> dict[int, float]:
     """The sparse vector of a chunk: word hash → weight."""
-    parts = ((TITLE, chunk.title), (HEADINGS, " ".join(chunk.headings)), (BODY, chunk.text))
+    top, inner = chunk.headings[:1], chunk.headings[1:]
+    parts = ((TITLE, chunk.title), (TOP_HEADING, " ".join(top)), (HEADINGS, " ".join(inner)),
+             (BODY, chunk.text))  # fmt: skip
     return field_weighted((field, count_words(text, chunk.locale)) for field, text in parts)
 
 

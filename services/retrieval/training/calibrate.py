@@ -20,9 +20,9 @@ from sklearn.linear_model import LogisticRegression
 
 from services.retrieval.datasets import read_documents, read_queries
 from services.retrieval.evaluate import TENANT, fill
-from services.retrieval.search import Searcher
+from services.retrieval.search import DENSE_WEIGHT, Searcher
 from shared.embeddings import Embedder, open_embedder
-from shared.vectors import open_vectors
+from shared.vectors import Query, open_vectors
 
 SIGNALS = ("dense", "lexical", "margin")
 BINS = 10
@@ -56,7 +56,9 @@ def observe(
     asked += [(text, set()) for text in no_answer[: len(asked)]]
     rows, right = [], []
     for text, relevant in asked:
-        result = searcher.search(TENANT, text, lexical_only=lexical)
+        result = searcher.search(
+            Query(TENANT, text, dense_weight=DENSE_WEIGHT), lexical_only=lexical
+        )
         found = {hit.chunk.document_id for hit in result.passages}
         rows.append([result.signals[name] for name in SIGNALS])
         right.append(float(bool(found & relevant)))

@@ -22,11 +22,13 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from services.retrieval.training.pairs import Pair, batches, mine_folder
+from shared.embeddings import open_embedder
+from shared.training.precision import autocast
 
 BASE = Path(package).parent / "model"
 SCALE = 20.0  # inverse temperature
-BATCH_PAIRS = 32
-QUESTION_TOKENS, PASSAGE_TOKENS = 48, 112
+BATCH_PAIRS = 48
+QUESTION_TOKENS, PASSAGE_TOKENS = 56, 128
 LEARNING_RATE = 4e-5
 WARM_UP = 0.1
 
@@ -56,16 +58,18 @@ def train(pairs: list[Pair], out: Path, minutes: float, seed: int) -> None:
     weights = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=0.01)
     model.train()
+    questions = open_embedder("minilm:", threads=2).embed([pair.question for pair in pairs])
     started, step, epoch = time.monotonic(), 0, 0
     while (done := (time.monotonic() - started) / (60 * minutes)) < 1:
-        for batch in batches(pairs, BATCH_PAIRS, seed + epoch):
+        for batch in batches(pairs, questions, BATCH_PAIRS, seed + epoch):
             done = (time.monotonic() - started) / (60 * minutes)
             if done >= 1:
                 break
             share = min(1.0, done / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * share
-            loss = step_loss(model, tokenizer, batch)
+            with autocast():
+                loss = step_loss(model, tokenizer, batch)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(weights, 1.0)

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 PROBLEM = re.compile(
     r"^(symptoms?|problems?|issues?|introduction|summary|scenario|error|description)\b", re.I
 )
@@ -22,6 +25,7 @@ _BOILERPLATE = re.compile(r"_?Original (KB|product)[^\n]*|^Still need help[^\n]*
 MIN_WORDS = 4
 QUESTION_WORDS = 45  # a customer's message is rarely longer
 PASSAGE_WORDS = 110
+NEIGHBOURS = 16  # questions alike that share a batch
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,16 @@ class Pair:
     passage: str
     group: str  # documents of one group make hard negatives for each other
     document: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A text that asks for a document, and what of the document it would give away."""
+
+    text: str
+    document: str
+    keep_title: float  # how often the title may stay in sight, 0 to 1
+    keep_heading: float  # how often the first heading may
 
 
 @dataclass(frozen=True)
@@ -78,26 +92,57 @@ def _group(name: str) -> str:
 def mine(article: Article, chance: random.Random) -> Iterator[Pair]:
     """All pairs of one article; `chance` decides how much context each passage keeps."""
     rest = [(head, text) for head, text in article.sections
-            if len(text.split()) >= MIN_WORDS and not PROBLEM.match(head)]  # fmt: skip
-    problems = [text for head, text in article.sections if PROBLEM.match(head)]
-    questions = [(_cut(text, QUESTION_WORDS), 0.8) for text in problems]
-    questions += [(article.title, 0.0)]
-    if article.first_heading and article.first_heading != article.title:
-        questions.append((article.first_heading, 0.5))
-    for question, keep_title in questions:
+            if len(text.split()) >= MIN_WORDS and not PROBLEM.match(head)
+            and head != article.first_heading]  # fmt: skip
+    for question in questions_of(article):
         for head, text in rest[:2]:
-            yield _pair(article, question, head, text, chance.random() < keep_title)
-    for head, text in rest:
-        sentence, _, remainder = text.partition(". ")
-        if re.match(r"cause", head, re.I) and len(remainder.split()) >= MIN_WORDS:
-            yield _pair(article, _cut(sentence, QUESTION_WORDS), head, remainder, True)
+            title = article.title if chance.random() < question.keep_title else ""
+            above = article.first_heading if chance.random() < question.keep_heading else ""
+            yield _pair(article, question.text, title, (above, head), text)
+    yield from _inner_pairs(article, rest)
+
+
+def questions_of(article: Article) -> Iterator[Question]:
+    """Texts that ask for the article.
+
+    A symptom is told twice as a customer would, whole and by its first sentence; title, heading and
+    file name each describe the same trouble in words of their own.
+    """
+    name = " ".join(re.split(r"[-_.]+", article.name.rpartition("__")[2]))
+    same = article.first_heading.casefold() == article.title.casefold()
+    found = [(article.title, 0.0, 0.0 if same else 0.5), (name, 0.5, 0.5)]
+    if not same:
+        found.append((article.first_heading, 0.5, 0.0))
+    for head, text in article.sections:
+        if PROBLEM.match(head):
+            found.append((_cut(text, QUESTION_WORDS), 0.8, 0.6))
+            found.append((_first_sentence(text), 0.9, 0.6))
+        elif head == article.first_heading:
+            found.append((_first_sentence(text), 0.8, 0.6))
+    for text, keep_title, keep_heading in found:
+        if len(text.split()) >= MIN_WORDS:
+            yield Question(text, article.name, keep_title, keep_heading)
+
+
+def _inner_pairs(article: Article, rest: list[tuple[str, str]]) -> Iterator[Pair]:
+    """A cause asks for its cure; a telling heading under its title asks for its section."""
+    for number, (head, text) in enumerate(rest):
+        if re.match(r"cause", head, re.I) and number + 1 < len(rest):
+            below = (article.first_heading, rest[number + 1][0])
+            yield _pair(article, _first_sentence(text), article.title, below, rest[number + 1][1])
         elif len(head.split()) >= MIN_WORDS:
-            yield _pair(article, f"{article.title} {head}", "", text, False)
+            yield _pair(article, f"{article.title} {head}", "", (), text)
 
 
-def _pair(article: Article, question: str, head: str, text: str, with_title: bool) -> Pair:
-    prefix = [article.title if with_title else "", head]
-    passage = "\n".join(part for part in (*prefix, _cut(text, PASSAGE_WORDS)) if part)
+def _first_sentence(text: str) -> str:
+    return _cut(re.split(r"(?<=[.!?:]) ", text, maxsplit=1)[0], QUESTION_WORDS)
+
+
+def _pair(article: Article, question: str, title: str, path: tuple[str, ...], text: str) -> Pair:
+    """The passage looks as a chunk does when it is embedded: title, heading path, words."""
+    above = [part for part in path if part and part.casefold() != title.casefold()]
+    parts = (title, " › ".join(above), _cut(text, PASSAGE_WORDS))
+    passage = "\n".join(part for part in parts if part)
     return Pair(question, passage, _group(article.name), article.name)
 
 
@@ -109,24 +154,39 @@ def mine_folder(folder: Path, seed: int = 0) -> list[Pair]:
     return [pair for pair in pairs if len(pair.question.split()) >= MIN_WORDS]
 
 
-def batches(pairs: list[Pair], size: int, seed: int) -> list[list[Pair]]:
-    """Batches of one group each where it can be, no document twice in a batch, in random order."""
-    chance = random.Random(seed)
-    shuffled = sorted(pairs, key=lambda pair: (pair.group, chance.random()))
-    waiting: list[Pair] = shuffled
+def batches(
+    pairs: list[Pair], vectors: NDArray[np.float32], size: int, seed: int
+) -> list[list[Pair]]:
+    """Batches in random order, each of a few neighbourhoods of questions, no document twice in one.
+
+    `vectors` [pairs, dimensions] are the questions' own. Neighbours make each other's passages hard
+    negatives at no cost. Source: Dahiya et al. 2023, "NGAME: Negative Mining-aware Mini-batching".
+    """
+    random_order = np.random.default_rng(seed).permutation(len(pairs))
+    open_mask = np.ones(len(pairs), dtype=bool)
+    hoods: list[list[Pair]] = []
+    for start in random_order:
+        if not open_mask[start]:
+            continue
+        likeness = np.where(open_mask, vectors @ vectors[start], -2.0)
+        nearest = np.argpartition(-likeness, min(4 * NEIGHBOURS, len(pairs) - 1))[: 4 * NEIGHBOURS]
+        nearest = nearest[np.argsort(-likeness[nearest])]
+        taken: dict[str, int] = {}
+        for index in (int(start), *nearest.tolist()):
+            if open_mask[index] and len(taken) < NEIGHBOURS:
+                taken.setdefault(pairs[index].document, index)
+        open_mask[list(taken.values())] = False
+        hoods.append([pairs[index] for index in taken.values()])
+    random.Random(seed).shuffle(hoods)
+    return _joined(hoods, size)
+
+
+def _joined(hoods: list[list[Pair]], size: int) -> list[list[Pair]]:
     made: list[list[Pair]] = []
-    while waiting:
-        batch: list[Pair] = []
-        left: list[Pair] = []
-        taken: set[str] = set()
-        for pair in waiting:
-            if len(batch) < size and pair.document not in taken:
-                batch.append(pair)
-                taken.add(pair.document)
-            else:
-                left.append(pair)
-        made.append(batch)
-        waiting = left
-    full = [batch for batch in made if len(batch) >= size // 2]
-    chance.shuffle(full)
-    return full
+    batch: dict[str, Pair] = {}
+    for pair in (pair for hood in hoods for pair in hood):
+        batch.setdefault(pair.document, pair)
+        if len(batch) == size:
+            made.append(list(batch.values()))
+            batch = {}
+    return made

@@ -1,12 +1,13 @@
 """A question finds its passages through the whole step, with and without each part of it."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from services.retrieval.search import Searcher
 from shared.embeddings.hashing import HashingEmbedder
-from shared.vectors import Chunk, VectorStore, open_vectors
+from shared.vectors import Chunk, Query, VectorStore, open_vectors
 
 EMBEDDER = HashingEmbedder()
 TEXTS = {
@@ -20,8 +21,8 @@ TEXTS = {
 class PrefersGifts:
     """A re-ranker with one firm belief."""
 
-    def scores(self, question: str, passages: Sequence[str]) -> list[float]:
-        return [9.0 if "Gift" in passage else -9.0 for passage in passages]
+    def scores(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        return [9.0 if "Gift" in passage else -9.0 for _, passage in pairs]
 
 
 @pytest.fixture
@@ -34,8 +35,12 @@ def store() -> Iterator[VectorStore]:
     opened.close()
 
 
+def asked(text: str, **more: Any) -> Query:
+    return Query("shop", text, **more)
+
+
 def test_the_right_passage_comes_first_with_its_timings(store: VectorStore) -> None:
-    result = Searcher(EMBEDDER, store).search("shop", "how long does a refund take", limit=2)
+    result = Searcher(EMBEDDER, store).search(asked("how long does a refund take"), limit=2)
     assert result.passages[0].chunk.document_id == "refunds"
     assert len(result.passages) == 2
     assert result.timings_ms.keys() == {"embed", "search"}
@@ -44,11 +49,13 @@ def test_the_right_passage_comes_first_with_its_timings(store: VectorStore) -> N
 
 def test_a_vector_that_came_along_is_not_computed_again(store: VectorStore) -> None:
     vector = EMBEDDER.embed(["refund"])[0]
-    assert "embed" not in Searcher(EMBEDDER, store).search("shop", "refund", vector).timings_ms
+    assert (
+        "embed" not in Searcher(EMBEDDER, store).search(asked("refund", vector=vector)).timings_ms
+    )
 
 
 def test_words_alone_need_no_embedder(store: VectorStore) -> None:
-    result = Searcher(EMBEDDER, store).search("shop", "refund", lexical_only=True)
+    result = Searcher(EMBEDDER, store).search(asked("refund"), lexical_only=True)
     assert [hit.chunk.document_id for hit in result.passages] == ["refunds"]
     assert "embed" not in result.timings_ms
 
@@ -56,18 +63,18 @@ def test_words_alone_need_no_embedder(store: VectorStore) -> None:
 def test_the_re_ranker_decides_a_close_race_and_only_when_wanted(store: VectorStore) -> None:
     searcher = Searcher(EMBEDDER, store, PrefersGifts())
     question = "parcel gift cards number mail"
-    with_it = searcher.search("shop", question)
-    without = searcher.search("shop", question, rerank=False)
+    with_it = searcher.search(asked(question))
+    without = searcher.search(asked(question), rerank=False)
     assert "rerank" in with_it.timings_ms
     assert "rerank" not in without.timings_ms
 
 
 def test_another_language_is_better_than_nothing(store: VectorStore) -> None:
-    result = Searcher(EMBEDDER, store).search("shop", "refund", locale="de-DE")
+    result = Searcher(EMBEDDER, store).search(asked("refund", locale="de-DE"))
     assert result.passages[0].chunk.document_id == "refunds"
 
 
 def test_an_empty_shop_has_no_answer(store: VectorStore) -> None:
-    result = Searcher(EMBEDDER, store).search("nobody", "refund")
+    result = Searcher(EMBEDDER, store).search(Query("nobody", "refund"))
     assert result.passages == ()
     assert result.probability == 0.0
