@@ -6,7 +6,7 @@ code 1: something failed, and a line says what.
 
 import typer
 
-from services import cli_cache, cli_dlq, cli_eval, cli_knowledge
+from services import cli_cache, cli_dlq, cli_eval, cli_intents, cli_knowledge
 from services import cli_common as common
 from services.cli_ask import ask
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command()(ask)
 app.add_typer(cli_knowledge.app, name="knowledge")
 app.add_typer(cli_cache.app, name="cache")
+app.add_typer(cli_intents.app, name="intents")
 app.add_typer(cli_dlq.app, name="dlq")
 app.add_typer(cli_eval.app, name="eval")
 

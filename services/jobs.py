@@ -10,7 +10,7 @@ from shared.settings import Settings, load
 
 app = Celery("switchboard", broker=load(Settings).celery_broker_url)
 app.conf.update(
-    include=["services.cache.jobs", "services.retrieval.jobs"],
+    include=["services.cache.jobs", "services.intent.jobs", "services.retrieval.jobs"],
     # One process with one model in it: a pool of forks would load the embedder once per fork.
     worker_pool="solo",
     task_ignore_result=True,
@@ -26,6 +26,10 @@ app.conf.update(
         "sync-documents-nightly": {
             "task": "retrieval.sync_sources",
             "schedule": crontab(hour=3, minute=15),
+        },
+        "look-for-drift-weekly": {
+            "task": "intent.look_for_drift",
+            "schedule": crontab(day_of_week=1, hour=4, minute=30),
         },
         "warm-up-hourly": {"task": "cache.warm_up", "schedule": crontab(minute=7)},
     },

@@ -93,6 +93,7 @@ class Exchange(BaseModel):
     model_config = ConfigDict(frozen=True)
     question: str
     answer: str
+    offer: str = ""  # what the answer offered: a plain yes means this
 
 
 class TurnEvent(Conversational):
@@ -268,6 +269,8 @@ class Answered(TurnEvent):
     cacheable: bool = False
     stale: bool = False
     cost_usd: float = 0.0
+    offer: str = ""  # "person", or "confirm:<topic>"; a plain yes accepts it
+    options: tuple[str, ...] = ()  # replies to choose from, each sent as it stands
 
     def identity(self) -> str:
         return f"{self.turn_id}|{self.part}|{self.last}"

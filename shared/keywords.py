@@ -12,7 +12,8 @@ from shared.events import Route
 ASKS_FOR_PERSON = re.compile(
     r"\b(?:(?:speak|talk|chat|connect|transfer|put|get|want|need)\b.{0,30}?"
     r"\b(?:human|person|agent|representative|rep|operator|someone real|real one|advisor)s?\b"
-    r"|(?:real|live|actual) (?:human|person|agent)|customer service (?:agent|rep\w*))",
+    r"|(?:real|live|actual) (?:human|person|agent)"
+    r"|\b(?:human|person|agent|representative|operator) please|customer service (?:agent|rep\w*))",
     re.IGNORECASE,
 )
 _SENSITIVE: tuple[tuple[str, re.Pattern[str]], ...] = (

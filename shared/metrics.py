@@ -42,6 +42,11 @@ REFUSED = Counter(
     "Requests refused at the door, by reason: rate, busy, size, key.",
     ["reason"],
 )
+DECISIONS = Counter(
+    "switchboard_decisions_total",
+    "What the router did: template, choose, documents, offer, confirm, decline, hand_over.",
+    ["tenant", "action"],
+)
 CACHE = Counter(
     "switchboard_cache_total",
     "Look-ups by result: exact, semantic, shared, rejected, miss, skipped.",
@@ -69,6 +74,15 @@ CACHE_FOLLOWERS = Counter(
     ["result"],
 )
 CACHE_ENTRIES = Gauge("switchboard_cache_entries", "Answers remembered now.", ["tenant"])
+INTENT_DRIFT = Gauge(
+    "switchboard_intent_drift_index",
+    "Shift of the router's confidences against its reference (population stability index).",
+    ["tenant"],
+)
+INTENT_FEEDBACK_ACCURACY = Gauge(
+    "switchboard_intent_feedback_accuracy",
+    "Share of labelled messages whose route the model gets right, 0 to 1.",
+)
 ESCALATIONS = Counter("switchboard_escalations_total", "Hand-overs by rule.", ["tenant", "rule"])
 OPEN_SOCKETS = Gauge("switchboard_open_sockets", "Clients connected now.", ["kind"])
 OUTBOX = Gauge("switchboard_outbox_messages", "Accepted, but not yet on the broker.")

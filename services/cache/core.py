@@ -190,7 +190,15 @@ def may_look_up(event: Screened) -> bool:
     """Personal, sensitive or context-bound questions get an answer of their own."""
     if event.cache_control in ("no-cache", "no-store"):
         return False
+    if asked_again(event.text, event.context):
+        return False  # the same answer a third time is no help: the router sees the loop
     return not (event.findings or event.flags or leans_on_context(event.text, event.context))
+
+
+def asked_again(text: str, context: Sequence[Exchange]) -> bool:
+    """Whether this conversation has had the same question answered twice before."""
+    wanted = subject(text)
+    return sum(subject(exchange.question) == wanted for exchange in context) >= 2
 
 
 _PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]*_\d+>")

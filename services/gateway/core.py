@@ -50,7 +50,9 @@ _HAND_OVER_TEXTS = {
 }
 _TITLE_WITHIN_CHARACTERS = 20_000
 _VERSIONED = ("title", "source", "locale", "product", "visibility")
-_ASKED = re.compile(r"ask_for_human|ask_for_person|keywords\.person|human|agent", re.IGNORECASE)
+_ASKED = re.compile(
+    r"ask_for_human|ask_for_person|keywords\.person|human|agent|bare_again|accepted|confirmed", re.I
+)
 
 
 _PUBLIC: Mapping[Route, PublicRoute] = {
@@ -101,6 +103,8 @@ def answer_of(event: Answered, now_ms: int, *, late: bool = False) -> ChatAnswer
         mode=event.mode,
         timings_ms=timings(event, now_ms),
         cache=CacheOut(hit=event.origin == "cache", similarity=event.similarity),
+        offer=event.offer.partition(":")[0] or None,
+        options=list(event.options),
         late=late,
     )
 

@@ -90,9 +90,13 @@ async def deliver_answer(event: Answered, deps: Deps) -> None:
             await deps.delivery.send(key, [frames.delta_frame(event)])
         return
     answer = core.answer_of(event, deps.clock.unix_ms(), late=late)
+    shown = frames.answer_frames(answer)
+    if event.options:  # a click on a button may be quicker than the store
+        await deps.conversations.remember_exchange(event)
+        await _finish(key, answer, shown, deps)
+        return
     await asyncio.gather(
-        _finish(key, answer, frames.answer_frames(answer), deps),
-        deps.conversations.remember_exchange(event),
+        _finish(key, answer, shown, deps), deps.conversations.remember_exchange(event)
     )
 
 

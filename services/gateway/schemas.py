@@ -72,6 +72,8 @@ class ChatAnswer(BaseModel):
                     "mode": "full",
                     "timings_ms": {"screen": 6.1, "route": 5.2, "retrieve": 31.0, "total": 88.4},
                     "cache": {"hit": False, "similarity": None},
+                    "offer": None,
+                    "options": [],
                     "stopped": False,
                     "late": False,
                     "relayed": False,
@@ -92,6 +94,12 @@ class ChatAnswer(BaseModel):
     mode: str = "full"
     timings_ms: dict[str, float] = Field(default_factory=dict)
     cache: CacheOut = Field(default_factory=CacheOut)
+    offer: str | None = Field(
+        None, description="`person` or `confirm`: answering yes brings in a colleague"
+    )
+    options: list[str] = Field(
+        default_factory=list, description="replies to choose from; send one as `message`"
+    )
     stopped: bool = Field(False, description="the customer stopped it; `answer` is what was shown")
     late: bool = Field(False, description="came after the deadline's text")
     relayed: bool = Field(False, description="a person has the conversation and got the message")

@@ -1,11 +1,14 @@
 """Route one question."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from services.intent import core
+from services.intent.adapters import Unsure
 from services.intent.settings import IntentSettings
-from services.intent.templates import SMALL_TALK, SMALL_TALK_DEFAULT, Template
+from services.intent.templates import SMALL_TALK, SMALL_TALK_DEFAULT, Library, Template
+from services.intent.topics import Topics
+from shared import metrics
 from shared.boards import PolicyBoard
 from shared.errors import Overloaded, Transient
 from shared.events import Answered, Escalated, Missed, Routed
@@ -18,9 +21,27 @@ class Classifier(Protocol):
 
 
 class Templates(Protocol):
-    """Answers by intent."""
+    """The FAQ answers as they are now."""
 
-    def find(self, intent: str) -> Template | None: ...
+    def current(self) -> Library: ...
+
+
+class Offers(Protocol):
+    """Lets a conversation be offered a person once."""
+
+    async def claim(self, event: Missed) -> bool: ...
+
+
+class UnsureMessages(Protocol):
+    """Keeps what is worth a label."""
+
+    async def note(self, tenant_id: str, message: Unsure) -> None: ...
+
+
+class Confidences(Protocol):
+    """Counts how sure the model is, for the weekly look at its drift."""
+
+    async def count(self, tenant_id: str, confidence: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -30,26 +51,27 @@ class Deps:
     settings: IntentSettings
     classifier: Classifier
     templates: Templates
+    topics: Topics
+    offers: Offers
+    unsure: UnsureMessages
+    confidences: Confidences
     policy: PolicyBoard
 
 
 async def route(event: Missed, deps: Deps) -> Routed | Answered | Escalated:
-    """Answer from a template, hand over, or send the question to the documents."""
+    """Answer from a template, ask back, offer a person, hand over, or leave it to the documents."""
     decision = await _decide(event, deps)
+    metrics.DECISIONS.labels(event.tenant_id, decision.action).inc()
     if decision.action == "hand_over":
         return event.then(
             Escalated,
-            reason=core.reason_for(decision.intent),
+            reason=decision.reason,
             rule=decision.rule,
             question=event.text,
             intent=decision.intent,
             confidence=decision.confidence,
         )
-    if decision.action == "template":
-        answer = _from_template(event, decision, deps)
-        if answer is not None:
-            return answer
-    return event.then(
+    return _answer(event, decision, deps.templates.current()) or event.then(
         Routed,
         route="knowledge_base",
         intent=decision.intent,
@@ -58,34 +80,88 @@ async def route(event: Missed, deps: Deps) -> Routed | Answered | Escalated:
 
 
 async def _decide(event: Missed, deps: Deps) -> core.Decision:
+    picked = deps.templates.current().picked(event.text)
+    if picked is not None and not event.flags:
+        return core.Decision("template", "faq", picked.intent, 1.0, "pick")
     if not deps.policy.current.classify:
         return core.decide_by_words(event.text)
+    said = core.Said(event.text, event.flags, event.context)
     try:
         scores = await deps.classifier.classify(event.text)
+        if scores.frustration >= deps.settings.min_frustration and event.context:
+            before = await deps.classifier.classify(event.context[-1].question)
+            said = replace(said, earlier_anger=(before.frustration,))
     except (Overloaded, Transient):
         return core.decide_by_words(event.text)  # a late guess helps nobody; words are at hand
-    return core.decide(scores, event.text, event.flags, deps.settings)
+    decision = core.decide(said, scores, deps.topics.current(), deps.settings)
+    if decision.action == "offer" and not await deps.offers.claim(event):
+        said = replace(said, may_offer=False)
+        decision = core.decide(said, scores, deps.topics.current(), deps.settings)
+    if not event.shadow_of:  # nobody wrote that: it would count twice
+        await _learn(event, scores, decision, deps)
+    return decision
 
 
-def _from_template(event: Missed, decision: core.Decision, deps: Deps) -> Answered | None:
-    template = deps.templates.find(decision.intent)
+async def _learn(event: Missed, scores: core.Scores, decision: core.Decision, deps: Deps) -> None:
+    await deps.confidences.count(event.tenant_id, scores.route_confidence)
+    if decision.unsure:
+        confidence = round(scores.route_confidence, 4)
+        message = Unsure(event.turn_id, event.text, scores.intent, scores.route, confidence)
+        await deps.unsure.note(event.tenant_id, message)
+
+
+def _answer(event: Missed, decision: core.Decision, library: Library) -> Answered | None:
+    if decision.action in ("offer", "confirm"):
+        options = (
+            (core.OFFER_YES, core.OFFER_NO)
+            if decision.action == "offer"
+            else (core.CONFIRM_YES, core.CONFIRM_NO)
+        )
+        return _say(event, decision, decision.text, options=options)
+    if decision.action == "decline":
+        return _say(event, decision, decision.text)
+    if decision.action == "choose":
+        return _ask_which(event, decision, library)
+    return _from_template(event, decision, library) if decision.action == "template" else None
+
+
+def _ask_which(event: Missed, decision: core.Decision, library: Library) -> Answered | None:
+    found = [library.by_intent[name] for name in decision.choices if name in library.by_intent]
+    titles = tuple(template.title for template in found if not template.options)
+    return _say(event, decision, core.WHICH, options=titles) if len(titles) > 1 else None
+
+
+def _from_template(event: Missed, decision: core.Decision, library: Library) -> Answered | None:
+    template = library.by_intent.get(decision.intent)
     if template is not None:
-        text, citations = template.text, template.citation()
-    elif decision.route == "chitchat":
-        text, citations = SMALL_TALK.get(decision.intent, SMALL_TALK_DEFAULT), ()
-    elif decision.route == "out_of_scope":
-        text, citations = core.OUT_OF_SCOPE, ()
-    else:
-        return None
+        options = library.titles(template.options)
+        return _say(event, decision, template.text, template=template, options=options)
+    if decision.route == "chitchat":
+        return _say(event, decision, SMALL_TALK.get(decision.intent, SMALL_TALK_DEFAULT))
+    if decision.route == "out_of_scope":
+        return _say(event, decision, core.OUT_OF_SCOPE)
+    return None
+
+
+def _say(
+    event: Missed,
+    decision: core.Decision,
+    text: str,
+    *,
+    template: Template | None = None,
+    options: tuple[str, ...] = (),
+) -> Answered:
     return event.then(
         Answered,
         text=text,
         question=event.text,
-        route=decision.route,
+        route=decision.route if decision.action != "confirm" else "chitchat",
         intent=decision.intent,
         origin="faq",
         confidence=decision.confidence,
-        citations=citations,
+        citations=template.citation() if template else (),
+        offer=decision.offer,
+        options=options,
     )
 
 

@@ -21,6 +21,10 @@ class IntentSettings(Section):
     faq_file: Path = Field(
         Path("infra/sample_shop/faq.yaml"), description="FAQ templates; reloaded when changed"
     )
+    topics_file: Path = Field(
+        Path("infra/sample_shop/topics.yaml"),
+        description="what the bot never settles alone; reloaded when changed",
+    )
     min_faq_confidence: float = Field(
         0.75, ge=0, le=1, description="below, a FAQ question goes to the documents"
     )
@@ -33,6 +37,37 @@ class IntentSettings(Section):
     min_chitchat_confidence: float = Field(0.75, ge=0, le=1, description="for small talk")
     min_out_of_scope_confidence: float = Field(
         0.85, ge=0, le=1, description="for saying that a question is not ours to answer"
+    )
+    min_choice_confidence: float = Field(
+        0.15, ge=0, le=1, description="of one fine intent to be worth asking about"
+    )
+    min_choices_confidence: float = Field(
+        0.75, ge=0, le=1, description="of two or three together, to ask which was meant"
+    )
+    min_frustration: float = Field(
+        0.6, ge=0, le=1, description="from here on a message is angry; two in a row: an offer"
+    )
+    min_label_confidence: float = Field(
+        0.6, ge=0, le=1, description="of the route; below, a message is kept for labelling"
+    )
+    offer_ttl_s: float = Field(
+        86_400, gt=0, description="a person is offered once in so long in a conversation"
+    )
+    unsure_messages: int = Field(
+        2_000, ge=1, le=100_000, description="messages kept for labelling, per tenant"
+    )
+    unsure_ttl_s: float = Field(
+        30 * 86_400, gt=0, description="how long a message waits for its label"
+    )
+    reference_file: Path = Field(
+        Path("infra/sample_shop/messages/dev.jsonl"),
+        description="messages like those the model was chosen on; drift is measured against them",
+    )
+    labelled_file: Path | None = Field(
+        None, description="CSV or JSONL of labelled messages; the weekly look measures on them"
+    )
+    drift_refresh_s: float = Field(
+        300.0, gt=0, description="how often the drift metrics are read again"
     )
     classify_timeout_s: float = Field(1.0, gt=0, description="for one message")
     classify_queue: int = Field(128, ge=1, description="messages waiting; more is Overloaded")

@@ -1,17 +1,16 @@
 """FAQ templates: short answers with slots, in a YAML file that an agent can edit while we run."""
 
-import logging
 import string
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from services.intent.reloading import ReloadedFile
 from shared.errors import ConfigurationError
 from shared.events import Citation
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Template:
     title: str = ""
     article: str = ""
     url: str = ""  # where a customer reads the article
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()  # ids of the templates to choose from
 
     def citation(self) -> tuple[Citation, ...]:
         """The article that the answer sums up."""
@@ -42,21 +41,29 @@ class Template:
         )
 
 
-def parse_templates(content: str, source: str) -> dict[str, Template]:
-    """Templates by intent. Raises ConfigurationError naming the entry and what is wrong with it."""
+def parse_templates(content: str, source: str) -> "Library":
+    """The templates. Raises ConfigurationError naming the entry and what is wrong with it."""
     try:
         document = yaml.safe_load(content)
         slots: dict[str, Any] = document.get("slots", {})
         templates = [_template(entry, slots, source) for entry in document["answers"]]
     except (yaml.YAMLError, KeyError, AttributeError, TypeError) as error:
         raise ConfigurationError(f"{source}: not a template file: {error!r}") from None
-    return {template.intent: template for template in templates}
+    by_id = {template.template_id: template for template in templates}
+    for template in templates:
+        if missing := set(template.options) - by_id.keys():
+            name = template.template_id
+            raise ConfigurationError(f"{source}: {name}: no answer with the id {sorted(missing)}")
+    by_intent = {template.intent: template for template in templates}
+    by_title = {t.title.lower(): t for t in templates if t.title and not t.options}
+    return Library(by_intent, by_id, by_title)
 
 
 def _template(entry: dict[str, Any], slots: dict[str, Any], source: str) -> Template:
     name = entry["id"]
     if "clarify" in entry:
-        return Template(name, entry["intent"], entry["clarify"], options=tuple(entry["options"]))
+        options = tuple(entry["options"])
+        return Template(name, entry["intent"], entry["clarify"], entry["title"], options=options)
     wanted = {field for _, field, _, _ in string.Formatter().parse(entry["answer"]) if field}
     if missing := wanted - slots.keys():
         raise ConfigurationError(f"{source}: {name}: no value for slot {sorted(missing)}")
@@ -66,33 +73,26 @@ def _template(entry: dict[str, Any], slots: dict[str, Any], source: str) -> Temp
     return Template(name, entry["intent"], text, entry["title"], article, url)
 
 
-class TemplateFile:
-    """The templates of a file, read again when it changes; a broken edit keeps the last good."""
+@dataclass(frozen=True)
+class Library:
+    """All templates of a file."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read_at_ns = -1
-        self._templates: dict[str, Template] = {}
-        self.reload()
+    by_intent: Mapping[str, Template]
+    by_id: Mapping[str, Template]
+    by_title: Mapping[str, Template]  # as a customer picks one; lower case
 
-    def reload(self) -> None:
-        """Read the file. Raises ConfigurationError, which `find` only logs."""
-        try:
-            changed_ns = self._path.stat().st_mtime_ns
-            content = self._path.read_text()
-        except OSError as error:
-            raise ConfigurationError(f"{self._path}: {error.strerror}") from None
-        self._read_at_ns = changed_ns
-        self._templates = parse_templates(content, str(self._path))
+    def picked(self, text: str) -> Template | None:
+        """The template whose title that is, word for word."""
+        return self.by_title.get(" ".join(text.split()).strip(".!? ").lower())
 
-    def find(self, intent: str) -> Template | None:
-        """The template of an intent, from the file as it is now."""
-        try:
-            if self._path.stat().st_mtime_ns != self._read_at_ns:
-                self.reload()
-        except (OSError, ConfigurationError) as error:
-            log.error("templates not reloaded: %s", error)
-        return self._templates.get(intent)
+    def titles(self, template_ids: Iterable[str]) -> tuple[str, ...]:
+        """What a customer may pick from."""
+        return tuple(self.by_id[name].title for name in template_ids)
+
+
+def open_templates(path: Path) -> ReloadedFile[Library]:
+    """The templates of a file. Raises ConfigurationError."""
+    return ReloadedFile(path, parse_templates)
 
 
 SMALL_TALK = {

@@ -91,6 +91,16 @@ def test_an_agent_takes_over_answers_and_hands_back(customer: Page, agent: Page,
     expect(customer.locator("article.bot").last).to_contain_text("9:00")
 
 
+def test_an_offer_is_taken_with_a_click(customer: Page, size: str) -> None:
+    ask(customer, "agent")
+    offer = customer.get_by_role("group", name="Choose an answer")
+    expect(offer.get_by_role("button")).to_have_text(["Talk to a person", "No, thanks"])
+    shoot(customer, f"{size}-offer")
+    offer.get_by_role("button", name="Talk to a person").click()
+    expect(customer.get_by_text(re.compile("in the queue|You are next"))).to_be_visible()
+    expect(offer).to_have_count(0)
+
+
 def test_people_see_each_other_write_and_an_agent_may_reveal_an_address(
     customer: Page, agent: Page, size: str
 ) -> None:

@@ -93,7 +93,7 @@ def test_eval_says_which_row_is_wrong(tmp_path: Path) -> None:
     queries = tmp_path / "queries.jsonl"
     queries.write_text('{"question": "?"}\n')
     done = run("eval", "retrieval", "--kb", tmp_path / "kb", "--queries", queries, "--json")
-    assert done.exit_code == 1 and done.stdout == "" and "'query'" in done.stderr
+    assert done.exit_code == 1 and done.stdout == "" and '"query" should be a text' in done.stderr
     missing = run("eval", "intent", "--data", tmp_path / "none.jsonl")
     assert missing.exit_code == 2
 

@@ -31,6 +31,7 @@ export class ChatElement extends HTMLElement {
     this.act = {
       rate: (item, rating) => this.rate(item, rating),
       again: (item) => this.again(item),
+      choose: (text) => this.send(text),
     };
     root.append(this.ui.launcher, this.ui.panel);
     root.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
@@ -74,6 +75,7 @@ export class ChatElement extends HTMLElement {
     if (!asked) return;
     if (!this.isOpen) this.open();
     const id = this.link.send(asked);
+    this.settleOptions();
     this.put({ id, kind: "you", text: asked, sent: false });
     this.toBottom(true);
   }
@@ -127,7 +129,8 @@ export class ChatElement extends HTMLElement {
       done: true,
       stopped: frame.stopped,
       late: frame.late,
-      rateable: !frame.stopped && !frame.escalated && frame.origin !== "degraded",
+      options: frame.options,
+      rateable: !frame.stopped && !frame.escalated && !frame.options?.length && frame.origin !== "degraded",
     };
     const earlier = this.find(id);
     const second = frame.late && earlier?.done && earlier.text !== frame.answer;
@@ -208,6 +211,11 @@ export class ChatElement extends HTMLElement {
   change(id, changes) {
     const item = this.find(id);
     if (item) this.put({ ...item, ...changes });
+  }
+
+  /* What was to choose from is of the past once something else was said. */
+  settleOptions() {
+    for (const item of this.items.filter((each) => each.options?.length)) this.change(item.id, { options: [] });
   }
 
   drop(id) {

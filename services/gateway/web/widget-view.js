@@ -70,6 +70,12 @@ function sources(citations) {
   return make("div", { class: "sources" }, make("span", { class: "label" }, label), ...rows);
 }
 
+/* Replies to choose from; a press sends the words on the button. */
+function choices(texts, choose) {
+  const button = (text) => make("button", { type: "button", class: "starter", onclick: () => choose(text) }, text);
+  return make("div", { class: "choices", role: "group", "aria-label": "Choose an answer" }, ...texts.map(button));
+}
+
 function thumbs(item, rate) {
   if (item.rated) return make("p", { class: "thanks" }, "Thank you for telling us.");
   const thumb = (rating, label) =>
@@ -96,6 +102,7 @@ export function entry(item, options, act) {
   if (item.kind === "bot" && !item.done && !item.text) bubble.append(dots());
   if (item.stopped) bubble.append(make("p", { class: "small" }, "Stopped."));
   if (item.citations?.length) bubble.append(sources(item.citations));
+  if (item.options?.length) bubble.append(choices(item.options, act.choose));
   const below = make("div", { class: "below" });
   if (finished && item.rateable) below.append(thumbs(item, act.rate));
   if (item.failed) {

@@ -1,0 +1,65 @@
+"""`switchboard intents`: messages worth a label, and whether the router has drifted."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from services import cli_common as common
+from shared.errors import Unavailable
+from shared.identity import port_of
+
+app = typer.Typer(cls=common.Group, no_args_is_help=True, help="The router's own learning.")
+Url = Annotated[str, typer.Option("--url", help="where the intent service listens, if not here")]
+Target = Annotated[
+    Path, typer.Argument(dir_okay=False, resolve_path=True, help="a CSV to label; written anew")
+]
+Clear = Annotated[bool, typer.Option("--clear", help="forget them afterwards")]
+COLUMNS = ("text", "intent", "route", "guessed_intent", "guessed_route", "confidence")
+
+
+@app.command()
+def unsure(file: Target, clear: Clear = False, url: Url = "", key: common.Key = "") -> None:
+    """Write the messages the model was unsure of, for people to label; then train on the file."""
+    messages = _call("GET", url, key, "/unsure").json()["messages"]
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, COLUMNS, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(messages)
+    if clear:
+        _call("DELETE", url, key, "/unsure")
+    common.say(f"{len(messages)} messages in {file}")
+    common.say(
+        "fill in `intent` and `route`, delete the rest, then: make train-intent DATA=… OUT=…"
+    )
+
+
+@app.command()
+def drift(url: Url = "", key: common.Key = "", as_json: common.AsJson = False) -> None:
+    """What the latest weekly look found."""
+    found: dict[str, Any] = _call("GET", url, key, "/drift").json()
+    if as_json:
+        common.say(json.dumps(found))
+        return
+    if found["week"] is None:
+        common.say("no look yet; the first one is on Monday night")
+        return
+    index = "too few messages" if found["index"] is None else f"{found['index']:.3f}"
+    accuracy = "no labels" if found["accuracy"] is None else f"{found['accuracy']:.1%}"
+    common.say(f"week {found['week']}: stability index {index} (above 0.25: retrain)")
+    common.say(f"route accuracy on {found['labelled']} labelled messages: {accuracy}")
+
+
+def _call(method: str, url: str, key: str, path: str) -> httpx.Response:
+    url = url or f"http://127.0.0.1:{port_of('intent', common.home())}"
+    with common.client(url, common.key_of("admin", key)) as http:
+        try:
+            response = common.checked(http.request(method, f"/v1/intents{path}"))
+        except httpx.HTTPError as error:
+            raise common.unreachable(url, error) from None
+        if response.status_code != 204 and "json" not in response.headers.get("content-type", ""):
+            raise Unavailable(f"what answers at {url} is not Switchboard's intent service")
+        return response

@@ -1,0 +1,92 @@
+"""The operators' door: messages that wait for a label, and the latest look at drift. Admin key."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+
+from services.intent.adapters import Unsure
+from services.intent.confidences import Look
+from shared.errors import Unavailable
+from shared.keys import KeyRing
+from shared.web import Problem
+
+
+class UnsureMessages(Protocol):
+    """What is kept for labelling. Raises Unavailable."""
+
+    async def read(self, tenant_id: str) -> Sequence[Unsure]: ...
+    async def clear(self, tenant_id: str) -> None: ...
+
+
+class Looks(Protocol):
+    """The weekly looks. Raises Unavailable."""
+
+    async def latest(self) -> Look | None: ...
+
+
+@dataclass(frozen=True)
+class ApiDeps:
+    """What the operations need."""
+
+    unsure: UnsureMessages
+    looks: Looks
+    keys: KeyRing
+
+
+def _deps(request: Request) -> ApiDeps:
+    deps: ApiDeps = request.app.state.deps
+    return deps
+
+
+Wired = Annotated[ApiDeps, Depends(_deps)]
+
+
+def _tenant(deps: Wired, x_switchboard_key: Annotated[str, Header()] = "") -> str:
+    tenant_id = deps.keys.tenant_of_admin(x_switchboard_key)
+    if tenant_id is None:
+        raise Problem(401, "An admin key is needed", "Send it as X-Switchboard-Key.")
+    return tenant_id
+
+
+Tenant = Annotated[str, Depends(_tenant)]
+
+router = APIRouter(prefix="/v1/intents")
+
+
+def build_api(deps: ApiDeps) -> FastAPI:
+    """The API of one intent process; all that share a store say the same."""
+    api = FastAPI(title="Switchboard intent", docs_url=None, redoc_url=None)
+    api.state.deps = deps
+
+    @api.exception_handler(Unavailable)
+    async def on_away(_request: Request, _error: Exception) -> Response:
+        return Problem(503, "The store is away", "", {"Retry-After": "2"}).response()
+
+    api.include_router(router)
+    return api
+
+
+@router.get("/unsure")
+async def unsure(tenant_id: Tenant, deps: Wired) -> dict[str, Any]:
+    """Screened messages that the model was not sure of, oldest first."""
+    return {"messages": [asdict(message) for message in await deps.unsure.read(tenant_id)]}
+
+
+@router.delete("/unsure", status_code=204)
+async def clear(tenant_id: Tenant, deps: Wired) -> None:
+    """Forget them: they have been labelled."""
+    await deps.unsure.clear(tenant_id)
+
+
+@router.get("/drift")
+async def latest(tenant_id: Tenant, deps: Wired) -> dict[str, Any]:
+    """What the latest weekly look found; nulls before the first one."""
+    found = await deps.looks.latest()
+    return {
+        "week": found.week if found else None,
+        "index": found.index.get(tenant_id) if found else None,
+        "accuracy": found.accuracy if found else None,
+        "labelled": found.labelled if found else 0,
+    }
