@@ -21,6 +21,11 @@ Folder = Annotated[
 ]  # fmt: skip
 _FILE: dict[str, Any] = {"exists": True, "dir_okay": False, "resolve_path": True}
 Queries = Annotated[Path, typer.Option("--queries", **_FILE, help="JSONL: query and doc")]
+Conversations = Annotated[
+    Path,
+    typer.Option("--conversations", **_FILE,
+                 help="JSONL: conversation, last, rewrite; or input and contexts (mt-rag)"),
+]  # fmt: skip
 Data = Annotated[Path, typer.Option("--data", **_FILE, help="JSONL: text and intent")]
 Train = Annotated[
     list[Path] | None,
@@ -46,6 +51,19 @@ def retrieval(kb: Folder, queries: Queries, as_json: common.AsJson = False) -> N
         reranker = open_reranker(load(RetrievalSettings).reranker_dir, threads=settings.cpu_threads)
         report = evaluate(kb, queries, embedder, reranker, settings.var_dir / "embeddings")
     _print(report, as_json, as_table)
+
+
+@app.command()
+def followups(conversations: Conversations, as_json: common.AsJson = False) -> None:
+    """How much better follow-up questions are searched with what they lean on."""
+    from services.retrieval.evaluate_followups import evaluate
+    from shared.embeddings import open_embedder
+
+    settings = common.home()
+    with _bad_data():
+        embedder = open_embedder(settings.embedder_url, threads=settings.cpu_threads)
+        report = evaluate(conversations, embedder, settings.var_dir / "embeddings")
+    _print(report, as_json, lines_of)
 
 
 @app.command()

@@ -219,6 +219,7 @@ class Grounded(Routed):
 
     passages: tuple[Passage, ...] = ()
     answerable: float = Field(default=0.0, ge=0, le=1)
+    resolved: str = ""  # a follow-up as it was searched, with what it leans on; else empty
 
 
 class Drafted(TurnEvent):

@@ -102,7 +102,7 @@ def pick_sentences(question: str, passages: Sequence[Passage]) -> list[Sentence]
 
 def draft_from_passages(event: Grounded) -> Drafted:
     """The extractive answer to a grounded turn, or the wish to hand over when nothing matches."""
-    chosen = pick_sentences(event.text, event.passages)
+    chosen = pick_sentences(event.resolved or event.text, event.passages)
     hand_over = "" if chosen else "No document answers this question."
     if event.route == "escalate_human":
         hand_over = "The customer needs a person."

@@ -8,11 +8,13 @@ import numpy as np
 
 from services.retrieval.chunking import Piece, recipe_of
 from services.retrieval.documents import KnownVectors, text_hash
+from services.retrieval.followups import mixed, resolved
 from services.retrieval.handlers import Found
 from services.retrieval.rerank import Pair
 from services.retrieval.search import DENSE_WEIGHT, Candidates, Searcher
 from services.retrieval.settings import RetrievalSettings
 from shared.batching import BatchingExecutor
+from shared.embeddings import Embedder
 from shared.errors import Overloaded, Transient
 from shared.events import DocumentPrepared, Passage, Routed
 from shared.executor import BoundedExecutor
@@ -103,9 +105,16 @@ class BoundedSearch:
     takes too long, is passed over: the order of the search is an answer, too.
     """
 
-    def __init__(self, searcher: Searcher, store: VectorStore, settings: RetrievalSettings) -> None:
+    def __init__(
+        self,
+        searcher: Searcher,
+        store: VectorStore,
+        embedder: Embedder,
+        settings: RetrievalSettings,
+    ) -> None:
         self._searcher = searcher
         self._store = store
+        self._embedder = embedder
         self._limit = settings.passages
         self._executor = BoundedExecutor(
             "search", queue=settings.search_queue, timeout_s=settings.search_timeout_s
@@ -118,14 +127,18 @@ class BoundedSearch:
             )  # fmt: skip
 
     async def search(self, event: Routed, *, lexical_only: bool, rerank: bool) -> Found:
-        candidates = await self._executor.run(self._find_now, event, lexical_only)
+        question = resolved(event.text, [e.question for e in event.context], event.locale)
+        candidates = await self._executor.run(self._find_now, event, question, lexical_only)
         logits = await self._logits(candidates.pairs()) if rerank else []
         found = candidates.result(logits, self._limit)
-        return Found(tuple(_passage(hit) for hit in found.passages), found.probability)
+        passages = tuple(_passage(hit) for hit in found.passages)
+        return Found(passages, found.probability, "" if question == event.text else question)
 
-    def _find_now(self, event: Routed, lexical_only: bool) -> Candidates:
+    def _find_now(self, event: Routed, question: str, lexical_only: bool) -> Candidates:
         vector = None if event.embedding is None else np.frombuffer(event.embedding, np.float32)
-        query = Query(event.tenant_id, event.text, vector, locale=event.locale,
+        if vector is not None and question != event.text and not lexical_only:
+            vector = mixed(vector, self._embedder.embed([question])[0])
+        query = Query(event.tenant_id, question, vector, locale=event.locale,
                       dense_weight=DENSE_WEIGHT)  # fmt: skip
         return self._searcher.find(query, lexical_only=lexical_only)
 

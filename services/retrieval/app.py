@@ -29,7 +29,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     store = open_vectors(runtime.settings.vectors_url, dimensions=embedder.dimensions)
     index = StoreIndex(store, embedder.name, settings.index_timeout_s)
     reranker = open_reranker(settings.reranker_dir, threads=runtime.settings.cpu_threads)
-    search = BoundedSearch(Searcher(embedder, store, reranker), store, settings)
+    search = BoundedSearch(Searcher(embedder, store, reranker), store, embedder, settings)
     jobs = _jobs(runtime, settings, embedder)
     token = internal_token(runtime.settings.secret_key.get_secret_value())
     deps = handlers.Deps(

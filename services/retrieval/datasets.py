@@ -55,7 +55,7 @@ def read_documents(folder: Path, counter: TokenCounter) -> list[Document]:
 
 
 def _read_corpus(corpus: Path, counter: TokenCounter) -> Iterator[Document]:
-    for place, row in _rows(corpus):
+    for place, row in json_rows(corpus):
         name, text = _text(place, row, "_id"), _text(place, row, "text", empty=True)
         title = str(row.get("title") or "") or name
         pieces = chunk_document(text, title=title, embedder=counter)
@@ -84,7 +84,7 @@ def read_queries(path: Path, folder: Path, known: Sequence[str]) -> list[Asked]:
     Raises:
         ValueError: none, a malformed row, or an answer that is not among the `known` documents.
     """
-    rows = list(_rows(path))
+    rows = list(json_rows(path))
     beir = bool(rows) and "_id" in rows[0][1]
     asked = _beir_queries(rows, folder) if beir else [_asked(place, row) for place, row in rows]
     if not asked:
@@ -136,7 +136,7 @@ def _read_qrels(folder: Path) -> dict[str, dict[str, float]]:
     return relevant
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
+def json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
     """The objects of a JSONL file, each with its place in words."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):

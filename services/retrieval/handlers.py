@@ -27,6 +27,7 @@ class Found:
 
     passages: tuple[Passage, ...]
     answerable: float
+    resolved: str = ""  # a follow-up with the words it leans on; empty for other questions
 
 
 class Search(Protocol):
@@ -109,7 +110,12 @@ async def ground(event: Routed, deps: Deps) -> Grounded:
         return event.then(Grounded)
     lexical_only = policy.retrieval == "lexical"
     found = await deps.search.search(event, lexical_only=lexical_only, rerank=policy.rerank)
-    return event.then(Grounded, passages=found.passages, answerable=found.answerable)
+    return event.then(
+        Grounded,
+        passages=found.passages,
+        answerable=found.answerable,
+        resolved=found.resolved,
+    )
 
 
 async def submit(event: DocumentSubmitted, deps: Deps) -> KnowledgeChanged | None:

@@ -61,7 +61,7 @@ def names(found: Found) -> list[str]:
 
 async def test_questions_that_meet_share_the_re_ranker(store: VectorStore) -> None:
     gate = Gate()
-    search = BoundedSearch(Searcher(EMBEDDER, store, gate), store, RetrievalSettings())
+    search = BoundedSearch(Searcher(EMBEDDER, store, gate), store, EMBEDDER, RetrievalSettings())
     tasks = [
         asyncio.create_task(search.search(question(number), lexical_only=False, rerank=True))
         for number in range(4)
@@ -79,7 +79,7 @@ async def test_questions_that_meet_share_the_re_ranker(store: VectorStore) -> No
 async def test_a_re_ranker_that_takes_too_long_is_passed_over(store: VectorStore) -> None:
     gate = Gate()
     settings = RetrievalSettings(rerank_timeout_s=0.05)
-    search = BoundedSearch(Searcher(EMBEDDER, store, gate), store, settings)
+    search = BoundedSearch(Searcher(EMBEDDER, store, gate), store, EMBEDDER, settings)
     found = await search.search(question(1), lexical_only=False, rerank=True)
     gate.open.set()
     search.close()
@@ -88,7 +88,7 @@ async def test_a_re_ranker_that_takes_too_long_is_passed_over(store: VectorStore
 
 async def test_the_policy_may_do_without_the_re_ranker(store: VectorStore) -> None:
     gate = Gate()
-    search = BoundedSearch(Searcher(EMBEDDER, store, gate), store, RetrievalSettings())
+    search = BoundedSearch(Searcher(EMBEDDER, store, gate), store, EMBEDDER, RetrievalSettings())
     await search.search(question(1), lexical_only=False, rerank=False)
     search.close()
     assert gate.batches == []
