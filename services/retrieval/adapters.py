@@ -128,19 +128,21 @@ class BoundedSearch:
 
     async def search(self, event: Routed, *, lexical_only: bool, rerank: bool) -> Found:
         question = resolved(event.text, [e.question for e in event.context], event.locale)
-        candidates = await self._executor.run(self._find_now, event, question, lexical_only)
+        candidates = await self._executor.run(self._find_now, event, question, lexical_only, rerank)
         logits = await self._logits(candidates.pairs()) if rerank else []
         found = candidates.result(logits, self._limit)
         passages = tuple(_passage(hit) for hit in found.passages)
         return Found(passages, found.probability, "" if question == event.text else question)
 
-    def _find_now(self, event: Routed, question: str, lexical_only: bool) -> Candidates:
+    def _find_now(
+        self, event: Routed, question: str, lexical_only: bool, rerank: bool
+    ) -> Candidates:
         vector = None if event.embedding is None else np.frombuffer(event.embedding, np.float32)
         if vector is not None and question != event.text and not lexical_only:
             vector = mixed(vector, self._embedder.embed([question])[0])
         query = Query(event.tenant_id, question, vector, locale=event.locale,
                       dense_weight=DENSE_WEIGHT)  # fmt: skip
-        return self._searcher.find(query, lexical_only=lexical_only)
+        return self._searcher.find(query, lexical_only=lexical_only, rerank=rerank)
 
     async def _logits(self, pairs: Sequence[Pair]) -> list[float]:
         """A logit per pair, or none at all."""

@@ -77,6 +77,22 @@ def clear_winner(scores: Sequence[float], margin: float) -> bool:
     return len(scores) < 2 or scores[0] - scores[1] >= margin
 
 
+def promoted(
+    scores: Sequence[float], matches: Sequence[float], weight: float
+) -> list[tuple[int, float]]:
+    """Positions and new scores, best first: `weight` times how far a match is above the usual one.
+
+    `matches` belong to the first scores; those they do not reach keep their place behind them.
+    """
+    usual = sum(matches) / len(matches) if matches else 0.0
+    head = [score + weight * (match - usual)
+            for score, match in zip(scores, matches, strict=False)]  # fmt: skip
+    order = sorted(range(len(head)), key=lambda position: -head[position])
+    last = head[order[-1]] if head else math.inf
+    tail = [(place, min(last, scores[place])) for place in range(len(head), len(scores))]
+    return [(place, head[place]) for place in order] + tail
+
+
 def reordered(scores: Sequence[float], logits: Sequence[float], weight: float) -> list[int]:
     """Positions, best first: fused score plus `weight` times the re-ranker's share of belief.
 

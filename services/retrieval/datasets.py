@@ -57,9 +57,9 @@ def read_documents(folder: Path, counter: TokenCounter) -> list[Document]:
 def _read_corpus(corpus: Path, counter: TokenCounter) -> Iterator[Document]:
     for place, row in json_rows(corpus):
         name, text = _text(place, row, "_id"), _text(place, row, "text", empty=True)
-        title = str(row.get("title") or "") or name
+        title = str(row.get("title") or "")
         pieces = chunk_document(text, title=title, embedder=counter)
-        yield Document(name, tuple(pieces) or (Piece(title, (), title),))
+        yield Document(name, tuple(pieces) or (Piece(title, (), title or name),))
 
 
 def _read_files(folder: Path, counter: TokenCounter) -> Iterator[Document]:

@@ -11,10 +11,12 @@ from services.retrieval.core import (
     best_per_document,
     clear_winner,
     document_scores,
+    promoted,
     reordered,
     signals_of,
     without_near_duplicates,
 )
+from services.retrieval.headlines import HeadlineMatcher, TokenEncoder, headline_of
 from services.retrieval.rerank import Reranker
 from shared.embeddings import Embedder
 from shared.vectors import Hit, Query, VectorStore
@@ -22,7 +24,9 @@ from shared.vectors.lexical import count_words
 
 DENSE_WEIGHT = 0.5  # chosen on the dev queries; RESULTS.md
 CANDIDATES = 60  # chunks of each leg
-RERANK_DOCUMENTS = 6
+HEADLINES = 12  # documents whose headlines are matched
+HEADLINE_WEIGHT = 0.3
+RERANK_DOCUMENTS = 8
 RERANK_WEIGHT = 0.06  # scores are absolute: rivals lie a few hundredths apart
 CLEAR_MARGIN = 0.06  # a fused lead that the re-ranker may not undo; not tuned yet
 # Fitted with the default embedder by training/calibrate.py on the sample shop: its queries, whose
@@ -37,7 +41,7 @@ class Result:
 
     passages: tuple[Hit, ...]  # at most `limit`, one per document, best first
     probability: float  # 0 to 1, calibrated: the passages answer the question
-    timings_ms: dict[str, float]  # embed, search, rerank; a step not taken is absent
+    timings_ms: dict[str, float]  # embed, search, headlines, rerank; a step not taken is absent
     signals: dict[str, float]  # what the probability was read from
 
 
@@ -76,6 +80,7 @@ class Searcher:
         self._embedder = embedder
         self._store = store
         self.reranker = reranker
+        self._headlines = HeadlineMatcher(embedder) if isinstance(embedder, TokenEncoder) else None
 
     def search(self, query: Query, *, limit: int = 5, rerank: bool = True,
                lexical_only: bool = False) -> Result:  # fmt: skip
@@ -84,14 +89,14 @@ class Searcher:
         Raises:
             Unavailable: the store cannot be reached.
         """
-        found = self.find(query, lexical_only=lexical_only)
+        found = self.find(query, lexical_only=lexical_only, rerank=rerank)
         logits: Sequence[float] = ()
         if rerank and self.reranker is not None:
             with timed(found.timings_ms, "rerank"):
                 logits = self.reranker.scores(found.pairs())
         return found.result(logits, limit)
 
-    def find(self, query: Query, *, lexical_only: bool = False) -> Candidates:
+    def find(self, query: Query, *, lexical_only: bool = False, rerank: bool = True) -> Candidates:
         """Candidates for `query`; its `vector` saves embedding the text again.
 
         Searches in the query's language first, and in every language when that has nothing.
@@ -112,6 +117,12 @@ class Searcher:
             by_document = document_scores(hits)
         scores = [by_document[hit.chunk.document_id] for hit in ranked]
         signals = signals_of(ranked, len(count_words(query.text, query.locale)))
+        if rerank and not lexical_only and self._headlines is not None:
+            with timed(timings, "headlines"):
+                headlines = [headline_of(hit.chunk) for hit in ranked[:HEADLINES]]
+                matches = self._headlines.scores(query.text, headlines)
+            order = promoted(scores, matches, HEADLINE_WEIGHT)
+            ranked, scores = [ranked[place] for place, _ in order], [score for _, score in order]
         return Candidates(query.text, ranked, scores, signals, timings, lexical_only)
 
     def _hits(self, query: Query) -> list[Hit]:

@@ -4,7 +4,7 @@ Batches are cut from the texts sorted by length, so that little of a batch is pa
 by tokens, so that memory does not depend on how many texts come at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -105,17 +105,36 @@ class OnnxEmbedder:
                 vectors[rows] = self._pooled([encodings[index] for index in batch])
         return unit_length(vectors)
 
+    def token_vectors(self, texts: Sequence[str], max_tokens: int) -> list[Vectors]:
+        """A unit vector per token of each text, [tokens, dimensions], special tokens left out.
+
+        Texts are cut after `max_tokens`, special tokens included.
+        """
+        encodings = self._cutter.encode_batch(list(texts))
+        for encoding in encodings:
+            encoding.truncate(max_tokens)
+        found: list[Vectors] = [np.empty((0, self.dimensions), np.float32)] * len(texts)
+        for batch in length_sorted_batches([len(encoding.ids) for encoding in encodings]):
+            states = self._states(padded([encodings[index] for index in batch]))
+            for row, index in enumerate(batch):
+                kept = ~np.array(encodings[index].special_tokens_mask, dtype=bool)
+                found[index] = unit_length(states[row, : len(kept)][kept])
+        return found
+
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` without `[CLS]` and `[SEP]`, never cut."""
         return len(self._counter.encode(text, add_special_tokens=False).ids)
 
     def _pooled(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
         inputs = padded(encodings)
-        feed = {name: inputs[name] for name in self._inputs}
-        states = np.asarray(self._session.run(None, feed)[0], dtype=np.float32)
+        states = self._states(inputs)
         mask = inputs["attention_mask"].astype(np.float32)
         summed = np.einsum("btd,bt->bd", states, mask)
         return np.asarray(summed / mask.sum(axis=1, keepdims=True), dtype=np.float32)
+
+    def _states(self, inputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        feed = {name: inputs[name] for name in self._inputs}
+        return np.asarray(self._session.run(None, feed)[0], dtype=np.float32)
 
 
 def open_folder(folder: Path, threads: int) -> OnnxEmbedder:
