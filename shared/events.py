@@ -94,6 +94,7 @@ class Exchange(BaseModel):
     question: str
     answer: str
     offer: str = ""  # what the answer offered: a plain yes means this
+    options: tuple[str, ...] = ()  # what it gave to choose from
 
 
 class TurnEvent(Conversational):
@@ -109,6 +110,7 @@ class TurnEvent(Conversational):
     knowledge_version: str = ""
     policy_version: str = ""  # `Policy.answer_version` when the turn began
     mode: str = "full"
+    offer: str = ""  # "person", or "confirm:<topic>": what a plain yes to the answer accepts
     shadow_of: str = ""  # nobody waits: the turn it checks, or WARM_UP; ends in `Shadowed`
     timings_ms: dict[str, float] = Field(default_factory=dict)
 
@@ -262,6 +264,7 @@ class Answered(TurnEvent):
     fingerprint: str = ""
     route: Route
     intent: str = ""
+    rule: str = ""  # for machines: why the router answered so; empty when documents did
     origin: Origin
     tier: Tier = "none"
     confidence: float = Field(default=1.0, ge=0, le=1)
@@ -270,7 +273,6 @@ class Answered(TurnEvent):
     cacheable: bool = False
     stale: bool = False
     cost_usd: float = 0.0
-    offer: str = ""  # "person", or "confirm:<topic>"; a plain yes accepts it
     options: tuple[str, ...] = ()  # replies to choose from, each sent as it stands
 
     def identity(self) -> str:

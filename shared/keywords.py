@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from shared.events import Route
 
 ASKS_FOR_PERSON = re.compile(
-    r"\b(?:(?:speak|talk|chat|connect|transfer|put|get|want|need)\b.{0,30}?"
+    r"\b(?:(?:speak|talk|chat|connect|transfer|put|get|give|bring|want|need|prefer"
+    r"|(?:would|'d|’d) like)\b.{0,30}?(?<!cleaning )(?<!descaling )(?<!drying )"
     r"\b(?:human|person|agent|representative|rep|operator|someone real|real one|advisor)s?\b"
     r"|(?:real|live|actual) (?:human|person|agent)"
     r"|\b(?:human|person|agent|representative|operator) please|customer service (?:agent|rep\w*))",

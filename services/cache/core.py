@@ -190,6 +190,8 @@ def may_look_up(event: Screened) -> bool:
     """Personal, sensitive or context-bound questions get an answer of their own."""
     if event.cache_control in ("no-cache", "no-store"):
         return False
+    if event.context and (event.context[-1].offer or event.context[-1].options):
+        return False  # an answer to what the bot asked
     if asked_again(event.text, event.context):
         return False  # the same answer a third time is no help: the router sees the loop
     return not (event.findings or event.flags or leans_on_context(event.text, event.context))

@@ -113,8 +113,10 @@ class Conversations:
         if not (event.question and self._context_exchanges):
             return
         name = f"context:{event.tenant_id}:{event.conversation_id}"
-        exchange = Exchange(question=event.question, answer=event.text, offer=event.offer)
-        value = exchange.model_dump_json().encode()
+        exchange = Exchange(
+            question=event.question, answer=event.text, offer=event.offer, options=event.options
+        )
+        value = exchange.model_dump_json(exclude_defaults=True).encode()
         await self._either(
             lambda kv: kv.append_once(
                 name,

@@ -4,34 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from services.intent import phrases
+from services.intent import phrases, texts
 from services.intent.settings import IntentSettings
 from services.intent.topics import Topic, TopicPolicy
 from shared.events import Exchange, Route
-from shared.keywords import route_by_keywords
+from shared.keywords import ASKS_FOR_PERSON
+from shared.offers import PERSON
 
 Action = Literal["template", "choose", "documents", "offer", "confirm", "decline", "hand_over"]
 
-OUT_OF_SCOPE = (
-    "I'm afraid that is outside of what I can help with here. "
-    "I know about our shop, our products and your orders. Is there anything there I can do?"
-)
-OFFER_YES, OFFER_NO = "Talk to a person", "No, thanks"
-CONFIRM_YES, CONFIRM_NO = "Yes, go ahead", "No, thanks"
-OFFERS = {
-    "offer.bare_word": "Shall I bring in a colleague? You can also just tell me what it is about.",
-    "offer.anger": (
-        "I'm sorry, this has clearly been frustrating. Shall I bring in a colleague to sort it out?"
-    ),
-    "offer.loop": (
-        "I seem to be going round in circles, sorry. Shall I bring in a colleague who can look at "
-        "it properly?"
-    ),
-}
-WHICH = "I want to be sure I get this right. Which of these do you mean?"
-DECLINED = "All right. What else can I help you with?"
-PERSON = "person"  # what an offer offers; a confirmation names its topic instead
 _CONFIRM = "confirm:"
+_ANSWERS = ("template", "documents")  # a person may be offered along with these
 
 
 class Scores(Protocol):
@@ -62,6 +45,11 @@ class Said:
     may_offer: bool = True  # False: a person was offered in this conversation before
 
     @property
+    def last_question(self) -> str:
+        """What the customer wrote before; empty at the beginning."""
+        return self.context[-1].question if self.context else ""
+
+    @property
     def pending(self) -> str:
         """What the last answer offered or asked to confirm; empty when it did not."""
         return self.context[-1].offer if self.context else ""
@@ -78,34 +66,56 @@ class Decision:
     rule: str
     reason: str = ""  # of a hand-over, for the agent
     text: str = ""  # of an offer, a confirmation, a refusal of one
-    offer: str = ""  # what the next yes would mean
+    offer: str = ""  # what the next yes would mean; may come along with an answer
     choices: tuple[str, ...] = ()  # fine intents to choose from
     unsure: bool = False  # worth a label
 
 
-def decide_by_words(text: str) -> Decision:
-    """Without a model: keyword rules."""
-    verdict = route_by_keywords(text)
-    action: Action = "hand_over" if verdict.route == "escalate_human" else "documents"
-    rule = verdict.rule or "keywords.none"
-    reason = reason_for(verdict.intent) if action == "hand_over" else ""
-    return Decision(action, verdict.route, verdict.intent, verdict.confidence, rule, reason)
+def decide_by_words(said: Said, topics: TopicPolicy) -> Decision | None:
+    """What needs no model: topics, a wish for a person, a reply, going round. None: a question.
 
-
-def decide(said: Said, scores: Scores, topics: TopicPolicy, settings: IntentSettings) -> Decision:
-    """Topics, then what was offered, then a wish in words, then mood, then the model."""
-    sure = scores.route == "escalate_human" and (
-        scores.route_confidence >= settings.min_escalate_confidence
-    )
-    topic = topics.found(said.text, said.flags, scores.intent if sure else "")
-    if topic is not None:
+    A wish in words is granted before anything is asked back; danger goes before even that, so that
+    the case says so.
+    """
+    topic = topics.found(said.text, said.flags, before=said.last_question)
+    if topic is not None and topic.action == "hand_over":
         return _of_topic(topic, said)
     return (
         _of_reply(said, topics)
         or _asked_for_person(said)
-        or _of_mood(said, scores, settings)
-        or _of_model(scores, settings)
+        or (_of_topic(topic, said) if topic else None)
+        or _of_bare_word(said)
+        or _of_loop(said)
     )
+
+
+def unclassified() -> Decision:
+    """A question that no model has looked at: nothing found still leads to a person."""
+    return Decision("documents", "knowledge_base", "unknown", 0.5, "unclassified")
+
+
+def decide_by_scores(
+    said: Said, scores: Scores, topics: TopicPolicy, settings: IntentSettings
+) -> Decision:
+    """What the model makes of a message that words did not decide: topics, mood, its own way."""
+    topic = _topic_of(scores, topics, settings)
+    if topic is not None:
+        return _of_topic(topic, said)
+    decision = _of_complaint(said, scores, settings) or _of_model(scores, settings)
+    if _is_lasting_anger(said, scores, settings) and decision.action in _ANSWERS:
+        return replace(decision, rule=f"{decision.rule}+offer.anger", offer=PERSON)
+    return decision
+
+
+def _topic_of(scores: Scores, topics: TopicPolicy, settings: IntentSettings) -> Topic | None:
+    """A topic that the model sees. It needs less to be taken seriously than an answer would."""
+    likely = {name for name, chance in scores.ranking if chance >= settings.min_topic_confidence}
+    if (
+        scores.route == "escalate_human"
+        and scores.route_confidence >= settings.min_escalate_confidence
+    ):
+        likely.add(scores.intent)
+    return topics.of_intents(likely)
 
 
 def _of_topic(topic: Topic, said: Said) -> Decision:
@@ -128,41 +138,53 @@ def _of_reply(said: Said, topics: TopicPolicy) -> Decision | None:
         return None
     if phrases.declines(said.text):
         rule = "offer.declined"
-        return Decision("decline", "chitchat", "decline", 1.0, rule, text=DECLINED)
+        return Decision("decline", "chitchat", "decline", 1.0, rule, text=texts.DECLINED)
     if not phrases.agrees(said.text):
         return None
     if said.pending == PERSON:
         return _hand_over("ask_for_human", "offer.accepted", "The customer accepted a person.")
     name = said.pending.removeprefix(_CONFIRM)
-    topic = topics.topics.get(name, Topic(name, "confirm", reason_for(name)))
+    topic = topics.topics.get(name, Topic(name, "confirm", texts.reason_for(name)))
     asked = said.context[-1].question
     reason = f"{topic.reason} Confirmed by the customer: {asked}"
     return _hand_over(name, f"topic.{name}.confirmed", reason)
 
 
 def _asked_for_person(said: Said) -> Decision | None:
-    if phrases.is_bare_word(said.text):
-        if said.may_offer:
-            return _offer("offer.bare_word")
-        return _hand_over("ask_for_human", "words.bare_again", reason_for("ask_for_human"))
-    by_words = decide_by_words(said.text)
-    return by_words if by_words.action == "hand_over" else None
+    if ASKS_FOR_PERSON.search(said.text) and not phrases.refuses_person(said.text):
+        return _hand_over("ask_for_human", "keywords.person", texts.reason_for("ask_for_human"))
+    return None
 
 
-def _of_mood(said: Said, scores: Scores, settings: IntentSettings) -> Decision | None:
-    """Anger over several turns, or the same matter over three: a person is offered, once."""
+def _of_bare_word(said: Said) -> Decision | None:
+    if not phrases.is_bare_word(said.text):
+        return None
+    if said.may_offer:
+        return _offer("offer.bare_word")
+    return _hand_over("ask_for_human", "words.bare_again", texts.reason_for("ask_for_human"))
+
+
+def _of_loop(said: Said) -> Decision | None:
+    """The same matter over three turns, or an answer of no use: a person is offered, once."""
     if not said.may_offer:
         return None
-    if phrases.goes_round(said.text, said.context) or phrases.is_unhelped(said.text, said.context):
-        return _offer("offer.loop")
-    angry = settings.min_frustration
-    lasting = bool(said.earlier_anger) and said.earlier_anger[-1] >= angry
+    stuck = phrases.goes_round(said.text, said.context)
+    stuck = stuck or phrases.is_unhelped(said.text, said.context)
+    return _offer("offer.loop") if stuck else None
+
+
+def _of_complaint(said: Said, scores: Scores, settings: IntentSettings) -> Decision | None:
+    """Anger without a question: there is nothing to answer, so a person is offered, once."""
     complains = scores.route == "escalate_human" and scores.intent == "complaint_angry"
-    if (scores.frustration >= angry and lasting) or (
-        complains and scores.route_confidence >= settings.min_escalate_confidence
-    ):
-        return _offer("offer.anger")
-    return None
+    sure = scores.route_confidence >= settings.min_escalate_confidence
+    return _offer("offer.anger") if complains and sure and said.may_offer else None
+
+
+def _is_lasting_anger(said: Said, scores: Scores, settings: IntentSettings) -> bool:
+    """Two of the last three messages were angry, this one among them."""
+    angry = settings.min_frustration
+    before = any(earlier >= angry for earlier in said.earlier_anger)
+    return said.may_offer and before and scores.frustration >= angry
 
 
 def _of_model(scores: Scores, settings: IntentSettings) -> Decision:
@@ -182,7 +204,7 @@ def _of_model(scores: Scores, settings: IntentSettings) -> Decision:
         return replace(documents, unsure=unsure)
     if scores.route == "escalate_human":
         rule = f"model.{scores.intent}"
-        handed = _hand_over(scores.intent, rule, reason_for(scores.intent))
+        handed = _hand_over(scores.intent, rule, texts.reason_for(scores.intent))
         return replace(handed, confidence=scores.route_confidence, unsure=unsure)
     route: Route = scores.route  # type: ignore[assignment]  # one of the keys above
     found = Decision(
@@ -207,22 +229,10 @@ def _close_rivals(
 
 
 def _offer(rule: str) -> Decision:
-    return Decision("offer", "chitchat", "offer_person", 1.0, rule, text=OFFERS[rule], offer=PERSON)
+    return Decision(
+        "offer", "chitchat", "offer_person", 1.0, rule, text=texts.OFFERS[rule], offer=PERSON
+    )
 
 
 def _hand_over(intent: str, rule: str, reason: str) -> Decision:
     return Decision("hand_over", "escalate_human", intent, 1.0, rule, reason)
-
-
-REASONS = {
-    "ask_for_human": "The customer asked for a person.",
-    "self_harm": "The customer may be in danger.",
-    "legal_threat": "The customer mentions legal steps.",
-    "fraud_report": "The customer reports fraud.",
-    "account_deletion": "The customer wants an account or personal data deleted.",
-}
-
-
-def reason_for(intent: str) -> str:
-    """Why a person is needed, in words for the agent."""
-    return REASONS.get(intent, f"A matter for a person: {intent.replace('_', ' ')}.")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from services.intent import core
+from services.intent import core, phrases, texts
 from services.intent.adapters import Unsure
 from services.intent.settings import IntentSettings
 from services.intent.templates import SMALL_TALK, SMALL_TALK_DEFAULT, Library, Template
@@ -12,6 +12,7 @@ from shared import metrics
 from shared.boards import PolicyBoard
 from shared.errors import Overloaded, Transient
 from shared.events import Answered, Escalated, Missed, Routed
+from shared.offers import OPTIONS, PERSON, offering
 
 
 class Classifier(Protocol):
@@ -76,30 +77,53 @@ async def route(event: Missed, deps: Deps) -> Routed | Answered | Escalated:
         route="knowledge_base",
         intent=decision.intent,
         intent_confidence=decision.confidence,
+        offer=decision.offer,
     )
 
 
 async def _decide(event: Missed, deps: Deps) -> core.Decision:
-    picked = deps.templates.current().picked(event.text)
-    if picked is not None and not event.flags:
-        return core.Decision("template", "faq", picked.intent, 1.0, "pick")
-    if not deps.policy.current.classify:
-        return core.decide_by_words(event.text)
-    said = core.Said(event.text, event.flags, event.context)
-    try:
-        scores = await deps.classifier.classify(event.text)
-        if scores.frustration >= deps.settings.min_frustration and event.context:
-            before = await deps.classifier.classify(event.context[-1].question)
-            said = replace(said, earlier_anger=(before.frustration,))
-    except (Overloaded, Transient):
-        return core.decide_by_words(event.text)  # a late guess helps nobody; words are at hand
-    decision = core.decide(said, scores, deps.topics.current(), deps.settings)
-    if decision.action == "offer" and not await deps.offers.claim(event):
-        said = replace(said, may_offer=False)
-        decision = core.decide(said, scores, deps.topics.current(), deps.settings)
-    if not event.shadow_of:  # nobody wrote that: it would count twice
+    """Look twice when a person would be offered but one was before."""
+    said = core.Said(event.text, event.flags, event.context, may_offer=not event.shadow_of)
+    decision, scores = await _look(event, said, deps)
+    if decision.offer == PERSON and not await deps.offers.claim(event):
+        decision, scores = await _look(event, replace(said, may_offer=False), deps)
+    if scores is not None and not event.shadow_of:  # nobody wrote that: it would count twice
         await _learn(event, scores, decision, deps)
     return decision
+
+
+async def _look(
+    event: Missed, said: core.Said, deps: Deps
+) -> tuple[core.Decision, core.Scores | None]:
+    topics = deps.topics.current()
+    if found := core.decide_by_words(said, topics):
+        return found, None
+    if picked := _picked(said, deps.templates.current()):
+        return core.Decision("template", "faq", picked.intent, 1.0, "pick"), None
+    if not deps.policy.current.classify:
+        return core.unclassified(), None
+    try:
+        scores = await deps.classifier.classify(said.text)
+        anger = await _earlier_anger(scores, said, deps)
+    except (Overloaded, Transient):
+        return core.unclassified(), None  # a late guess helps nobody
+    said = replace(said, earlier_anger=anger)
+    return core.decide_by_scores(said, scores, topics, deps.settings), scores
+
+
+def _picked(said: core.Said, library: Library) -> Template | None:
+    """The answer that the customer chose: of those just offered, or by its title at any time."""
+    title = phrases.picked(said.text, said.context[-1].options) if said.context else None
+    return library.picked(title or said.text)
+
+
+async def _earlier_anger(scores: core.Scores, said: core.Said, deps: Deps) -> tuple[float, ...]:
+    """Of the last messages before; looked at only when this one is angry, and it matters."""
+    if not said.may_offer or scores.frustration < deps.settings.min_frustration:
+        return ()
+    before = said.context[-(phrases.LOOP_TURNS - 1) :]
+    found = [await deps.classifier.classify(exchange.question) for exchange in before]
+    return tuple(each.frustration for each in found)
 
 
 async def _learn(event: Missed, scores: core.Scores, decision: core.Decision, deps: Deps) -> None:
@@ -111,12 +135,10 @@ async def _learn(event: Missed, scores: core.Scores, decision: core.Decision, de
 
 
 def _answer(event: Missed, decision: core.Decision, library: Library) -> Answered | None:
-    if decision.action in ("offer", "confirm"):
-        options = (
-            (core.OFFER_YES, core.OFFER_NO)
-            if decision.action == "offer"
-            else (core.CONFIRM_YES, core.CONFIRM_NO)
-        )
+    if decision.action == "offer":
+        return _say(event, decision, decision.text, options=OPTIONS)
+    if decision.action == "confirm":
+        options = (texts.CONFIRM_YES, texts.CONFIRM_NO)
         return _say(event, decision, decision.text, options=options)
     if decision.action == "decline":
         return _say(event, decision, decision.text)
@@ -128,18 +150,19 @@ def _answer(event: Missed, decision: core.Decision, library: Library) -> Answere
 def _ask_which(event: Missed, decision: core.Decision, library: Library) -> Answered | None:
     found = [library.by_intent[name] for name in decision.choices if name in library.by_intent]
     titles = tuple(template.title for template in found if not template.options)
-    return _say(event, decision, core.WHICH, options=titles) if len(titles) > 1 else None
+    return _say(event, decision, texts.WHICH, options=titles) if len(titles) > 1 else None
 
 
 def _from_template(event: Missed, decision: core.Decision, library: Library) -> Answered | None:
     template = library.by_intent.get(decision.intent)
     if template is not None:
         options = library.titles(template.options)
+        decision = replace(decision, offer="") if options else decision  # one question at a time
         return _say(event, decision, template.text, template=template, options=options)
     if decision.route == "chitchat":
         return _say(event, decision, SMALL_TALK.get(decision.intent, SMALL_TALK_DEFAULT))
     if decision.route == "out_of_scope":
-        return _say(event, decision, core.OUT_OF_SCOPE)
+        return _say(event, decision, texts.OUT_OF_SCOPE)
     return None
 
 
@@ -151,6 +174,8 @@ def _say(
     template: Template | None = None,
     options: tuple[str, ...] = (),
 ) -> Answered:
+    if decision.offer == PERSON and not options:  # an answer, and the offer under it
+        text, options = offering(text), OPTIONS
     return event.then(
         Answered,
         text=text,
@@ -160,6 +185,7 @@ def _say(
         origin="faq",
         confidence=decision.confidence,
         citations=template.citation() if template else (),
+        rule=decision.rule,
         offer=decision.offer,
         options=options,
     )

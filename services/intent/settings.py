@@ -34,6 +34,12 @@ class IntentSettings(Section):
     min_escalate_confidence: float = Field(
         0.65, ge=0, le=1, description="below, a wish for a person is not taken for one"
     )
+    min_topic_confidence: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="of a fine intent that is a sensitive topic, to be taken for it",
+    )
     min_chitchat_confidence: float = Field(0.75, ge=0, le=1, description="for small talk")
     min_out_of_scope_confidence: float = Field(
         0.85, ge=0, le=1, description="for saying that a question is not ours to answer"
@@ -45,13 +51,13 @@ class IntentSettings(Section):
         0.75, ge=0, le=1, description="of two or three together, to ask which was meant"
     )
     min_frustration: float = Field(
-        0.6, ge=0, le=1, description="from here on a message is angry; two in a row: an offer"
+        0.6, ge=0, le=1, description="from here on a message is angry; two of three: an offer"
     )
     min_label_confidence: float = Field(
         0.6, ge=0, le=1, description="of the route; below, a message is kept for labelling"
     )
     offer_ttl_s: float = Field(
-        86_400, gt=0, description="a person is offered once in so long in a conversation"
+        90 * 86_400, gt=0, description="a person is offered once in so long in a conversation"
     )
     unsure_messages: int = Field(
         2_000, ge=1, le=100_000, description="messages kept for labelling, per tenant"

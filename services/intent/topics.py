@@ -1,6 +1,7 @@
 """What the bot never settles alone: a policy in a YAML file that people edit while we run."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -11,9 +12,12 @@ import yaml
 from services.intent.phrases import refund_amount
 from services.intent.reloading import ReloadedFile
 from shared.errors import ConfigurationError
+from shared.keywords import sensitive_topics
 
 TopicAction = Literal["hand_over", "confirm", "answer"]
 REFUND = "refund_over_limit"
+AT_ONCE = ("self_harm", "injury")  # nobody in danger is asked to confirm
+NEVER_ALONE = (*AT_ONCE, "fraud_report", "legal_threat", "account_deletion", REFUND)
 
 
 @dataclass(frozen=True)
@@ -38,19 +42,27 @@ class TopicPolicy:
     topics: Mapping[str, Topic] = field(default_factory=dict)
     refund_limit: Decimal | None = None
 
-    def found(self, text: str, flags: Sequence[str], intent: str = "") -> Topic | None:
-        """The gravest topic of a message: by the screen's flags, the amount, the fine intent.
+    def found(self, text: str, flags: Sequence[str], before: str = "") -> Topic | None:
+        """The gravest topic of a message: by the screen's flags, its words, the money it wants.
 
-        `intent`: empty when the classifier is not sure. A flag the file does not know hands over.
+        `before`: the customer's message before this one. A flag the file does not know hands over.
         """
-        amount = refund_amount(text)
-        over = amount is not None and self.refund_limit is not None and amount > self.refund_limit
+        seen = {*flags, *sensitive_topics(text)}
+        amount = refund_amount(text, before)
+        if amount is not None and self.refund_limit is not None and amount > self.refund_limit:
+            seen.add(REFUND)
         for topic in self.topics.values():
-            named = topic.name in flags or (topic.name == REFUND and over)
-            if topic.action != "answer" and (named or intent in topic.intents):
+            if topic.action != "answer" and topic.name in seen:
                 return topic
-        unknown = next((flag for flag in flags if flag not in self.topics), None)
+        unknown = next((name for name in sorted(seen) if name not in self.topics), None)
         return None if unknown is None else Topic(unknown, "hand_over", _reason(unknown))
+
+    def of_intents(self, intents: AbstractSet[str]) -> Topic | None:
+        """The gravest topic that one of these fine intents means."""
+        for topic in self.topics.values():
+            if topic.action != "answer" and not intents.isdisjoint(topic.intents):
+                return topic
+        return None
 
 
 def _reason(name: str) -> str:
@@ -74,9 +86,15 @@ def parse_topics(content: str, source: str) -> TopicPolicy:
         document = yaml.safe_load(content)
         topics = {entry["topic"]: _topic(entry, source) for entry in document["topics"]}
         limit = document.get("refund_limit")
-        return TopicPolicy(topics, None if limit is None else Decimal(str(limit)))
-    except (yaml.YAMLError, KeyError, AttributeError, TypeError, ArithmeticError) as error:
+        policy = TopicPolicy(topics, None if limit is None else Decimal(str(limit)))
+    except yaml.YAMLError as error:  # says the line
+        raise ConfigurationError(f"{source}: not a topic file: {error}") from None
+    except (KeyError, AttributeError, TypeError, ArithmeticError) as error:
         raise ConfigurationError(f"{source}: not a topic file: {error!r}") from None
+    amount = policy.refund_limit
+    if amount is not None and (not amount.is_finite() or amount < 0):
+        raise ConfigurationError(f"{source}: refund_limit must be 0 or more, not {limit}")
+    return policy
 
 
 def _topic(entry: dict[str, Any], source: str) -> Topic:
@@ -84,6 +102,10 @@ def _topic(entry: dict[str, Any], source: str) -> Topic:
     if action not in get_args(TopicAction):
         allowed = ", ".join(get_args(TopicAction))
         raise ConfigurationError(f"{source}: {name}: action {action!r} is none of {allowed}")
+    if name in AT_ONCE and action != "hand_over":
+        raise ConfigurationError(f"{source}: {name}: must be hand_over: people may be in danger")
+    if name in NEVER_ALONE and action == "answer":
+        raise ConfigurationError(f"{source}: {name}: must be hand_over or confirm")
     if action == "confirm" and not entry.get("ask"):
         raise ConfigurationError(f"{source}: {name}: `confirm` needs `ask`, what the bot says")
     return Topic(

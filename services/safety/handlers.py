@@ -19,6 +19,7 @@ from shared.events import (
     Screened,
 )
 from shared.fingerprint import fingerprint
+from shared.offers import OPTIONS, PERSON, offering
 from shared.screening import Span, mask
 from shared.vault import Vault
 
@@ -105,9 +106,11 @@ async def check(event: Drafted, deps: Deps) -> Answered | Escalated:
     checked = core.check_draft(event, spans, deps.settings.min_confidence)
     if checked.escalate:
         return event.then(Escalated, reason=checked.escalate, rule=checked.rule, draft=event.text)
+    offers = event.last and event.offer == PERSON
     return event.then(
         Answered,
-        text=checked.text,
+        text=offering(checked.text) if offers else checked.text,
+        options=OPTIONS if offers else (),
         citations=core.citations(event),
         cacheable=event.last and not event.personal and not event.context,
     )

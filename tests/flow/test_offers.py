@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.intent import core
+from services.intent import texts
+from shared import offers
 from tests.flow.cluster import ARTICLES, Cluster, running_cluster, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,16 +33,16 @@ async def talk(cluster: Cluster, *messages: str) -> list[dict[str, Any]]:
 async def test_one_bare_word_brings_an_offer_and_the_click_brings_a_person(
     cluster: Cluster,
 ) -> None:
-    offered, taken = await talk(cluster, "agent", core.OFFER_YES)
+    offered, taken = await talk(cluster, "agent", offers.ACCEPT)
     assert (offered["offer"], offered["escalated"]) == ("person", False)
-    assert offered["options"] == [core.OFFER_YES, core.OFFER_NO]
+    assert offered["options"] == [offers.ACCEPT, offers.DECLINE]
     assert taken["escalated"] and taken["route"] == "escalate_human"
     assert taken["offer"] is None and taken["options"] == []
 
 
 async def test_a_declined_offer_is_not_made_again(cluster: Cluster) -> None:
     _, declined, again = await talk(cluster, "operator", "no thanks", "operator")
-    assert declined["answer"] == core.DECLINED
+    assert declined["answer"] == texts.DECLINED
     assert again["escalated"]
 
 
@@ -68,7 +69,7 @@ async def test_a_large_refund_is_confirmed_and_then_goes_to_a_person(cluster: Cl
 
 async def test_a_large_refund_that_is_not_confirmed_stays_with_the_bot(cluster: Cluster) -> None:
     _, declined = await talk(cluster, "I want a refund of 450 euros for my machine", "no")
-    assert not declined["escalated"] and declined["answer"] == core.DECLINED
+    assert not declined["escalated"] and declined["answer"] == texts.DECLINED
 
 
 async def test_a_vague_word_is_asked_about_and_the_pick_is_answered(cluster: Cluster) -> None:

@@ -40,8 +40,10 @@ def scored(
     )
 
 
-def exchange(question: str, answer: str = "An answer.", offer: str = "") -> Exchange:
-    return Exchange(question=question, answer=answer, offer=offer)
+def exchange(
+    question: str, answer: str = "An answer.", offer: str = "", options: tuple[str, ...] = ()
+) -> Exchange:
+    return Exchange(question=question, answer=answer, offer=offer, options=options)
 
 
 OFFERED = exchange("agent", "Shall I?", core.PERSON)

@@ -37,6 +37,10 @@ def test_an_edited_policy_is_in_force_at_once_and_a_broken_one_never(tmp_path: P
         ("topics: [{topic: a, action: shrug}]", "a: action 'shrug' is none of hand_over"),
         ("topics: [{topic: a, action: confirm}]", "a: `confirm` needs `ask`"),
         ("topics: [{action: answer}]", "KeyError"),
+        ("topics: [{topic: injury, action: confirm, ask: Sure}]", "injury: must be hand_over"),
+        ("topics: [{topic: fraud_report, action: answer}]", "hand_over or confirm"),
+        ("refund_limit: -1\ntopics: []", "must be 0 or more"),
+        ("refund_limit: .nan\ntopics: []", "must be 0 or more"),
         ("refund_limit: much\ntopics: []", "not a topic file"),
         ("{", "not a topic file"),
     ],
@@ -47,8 +51,13 @@ def test_a_wrong_policy_is_named(content: str, named: str) -> None:
 
 
 def test_a_topic_that_is_to_be_answered_is_let_through() -> None:
-    policy = parse_topics("topics: [{topic: fraud_report, action: answer}]", "t")
-    assert policy.found("is this a scam?", ("fraud_report",)) is None
+    policy = parse_topics("topics: [{topic: press, action: answer}]", "t")
+    assert policy.found("is this a scam?", ("press",)) is None
+
+
+def test_what_a_policy_leaves_out_still_reaches_a_person() -> None:
+    found = parse_topics("topics: []", "t").found("somebody hacked my account", ())
+    assert found is not None and (found.name, found.action) == ("fraud_report", "hand_over")
 
 
 def test_edited_templates_answer_at_once(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which way a message goes, and by which rule."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intent import core
-from services.intent.core import Decision, Said, decide
+from services.intent.core import Decision, Said, decide_by_scores, decide_by_words
 from services.intent.settings import IntentSettings
 from services.intent.topics import parse_topics
 from tests.services.intent.conversation import OFFERED, exchange, said, scored
@@ -19,7 +20,8 @@ LOOP = (exchange("Where is my parcel?"), exchange("Where is my parcel now?"))
 
 
 def way(what: Said, scores: core.Scores = FAQ) -> Decision:
-    return decide(what, scores, TOPICS, IntentSettings())
+    by_words = decide_by_words(what, TOPICS)
+    return by_words or decide_by_scores(what, scores, TOPICS, IntentSettings())
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,42 @@ def way(what: Said, scores: core.Scores = FAQ) -> Decision:
         (said("yes please", OFFERED), FAQ, "hand_over", "offer.accepted"),
         (said("no thanks", OFFERED), FAQ, "decline", "offer.declined"),
         (said("yes please"), FAQ, "template", "model.opening_hours"),
-        (said("Where is it?!", exchange("q"), earlier_anger=(0.9,)), ANGRY, "offer", "offer.anger"),
+        (
+            said("Where is it?!", exchange("q"), earlier_anger=(0.9, 0.1)),
+            ANGRY,
+            "documents",
+            "model.documents+offer.anger",
+        ),
+        (
+            said("I don't want to talk to a bot, get me a human"),
+            FAQ,
+            "hand_over",
+            "keywords.person",
+        ),
+        (said("no I need a human", OFFERED), FAQ, "hand_over", "keywords.person"),
+        (said("ok where is my parcel", OFFERED), FAQ, "template", "model.opening_hours"),
+        (said("human please"), FAQ, "hand_over", "keywords.person"),
+        (said("I don't want a person"), FAQ, "template", "model.opening_hours"),
+        (said("do I need a descaling agent?"), FAQ, "template", "model.opening_hours"),
+        (
+            said("connect me to a human, I want you to delete my account"),
+            FAQ,
+            "hand_over",
+            "keywords.person",
+        ),
+        (said("I want to die, get me a human"), FAQ, "hand_over", "topic.self_harm"),
+        (
+            said("it was 430 euros", exchange("I want a refund", "How much was it?")),
+            FAQ,
+            "confirm",
+            "topic.refund_over_limit.confirm",
+        ),
+        (
+            said("an odd message"),
+            scored(ranking=(("opening_hours", 0.4), ("legal_threat", 0.55))),
+            "hand_over",
+            "topic.legal_threat",
+        ),
         (said("Where is it?!"), ANGRY, "documents", "model.documents"),
         (said("Where is my parcel?", *LOOP), FAQ, "offer", "offer.loop"),
         (said("That doesn't help", exchange("q")), FAQ, "offer", "offer.loop"),
@@ -47,7 +84,10 @@ def way(what: Said, scores: core.Scores = FAQ) -> Decision:
             "topic.account_deletion.confirm",
         ),
         (
-            said("ok", exchange("Delete my account", "Shall I?", "confirm:account_deletion")),
+            said(
+                "yes, I am <EMAIL_1>",
+                exchange("Delete my account", "Shall I?", "confirm:account_deletion"),
+            ),
             FAQ,
             "hand_over",
             "topic.account_deletion.confirmed",
@@ -112,7 +152,12 @@ scores = st.builds(
     st.floats(0, 1),
     frustration=st.floats(0, 1),
 )
-exchanges = st.builds(exchange, st.text(max_size=30), st.text(max_size=9), st.just(""))
+exchanges = st.builds(
+    exchange,
+    st.text(max_size=30),
+    st.text(max_size=9),
+    st.sampled_from(["", core.PERSON, "confirm:account_deletion"]),
+)
 saids = st.builds(
     Said,
     st.text(max_size=60),
@@ -125,21 +170,33 @@ saids = st.builds(
 @given(saids, scores)
 def test_nobody_is_offered_a_person_twice(what: Said, given_scores: core.Scores) -> None:
     found = way(what, given_scores)
-    assert what.may_offer or found.action != "offer"
+    assert what.may_offer or found.offer != core.PERSON
 
 
 @given(saids, scores, st.sampled_from([t for t in TOPICS.topics if t != "refund_over_limit"]))
 def test_a_sensitive_topic_is_never_answered_by_the_bot_alone(
     what: Said, given_scores: core.Scores, topic: str
 ) -> None:
-    flagged = Said(what.text, (topic,), what.context, what.earlier_anger, what.may_offer)
-    assert way(flagged, given_scores).action in ("hand_over", "confirm")
+    found = way(replace(what, flags=(topic,)), given_scores)
+    answers_ours = bool(what.pending) and found.action == "decline"
+    assert found.action in ("hand_over", "confirm") or answers_ours
 
 
-@given(saids, scores)
-def test_a_wish_in_words_always_reaches_a_person(what: Said, given_scores: core.Scores) -> None:
-    wish = Said("I want to speak to a human being", (), what.context, what.earlier_anger)
-    assert way(wish, given_scores).action == "hand_over"
+WISHES = (
+    "I want to speak to a human being",
+    "let me talk to a real person",
+    "connect me with an agent please",
+    "give me a human now",
+    "delete my account and get me an agent",
+)
+
+
+@given(saids, scores, st.sampled_from(WISHES), st.sampled_from([*TOPICS.topics, ""]))
+def test_a_wish_in_words_always_reaches_a_person(
+    what: Said, given_scores: core.Scores, wish: str, flag: str
+) -> None:
+    asked = replace(what, text=wish, flags=(flag,) if flag else ())
+    assert way(asked, given_scores).action == "hand_over"
 
 
 @given(saids, scores)

@@ -2,10 +2,12 @@
 
 import pytest
 
-from services.intent import core
+from services.intent import texts
 from services.intent.handlers import route
+from shared import offers
 from shared.errors import Transient
-from shared.events import Answered, Escalated, Routed
+from shared.events import Answered, Escalated, PolicyChanged, Routed
+from shared.policy import Policy
 from tests.services.intent.conversation import OFFERED, Told, World, exchange, missed, scored
 
 
@@ -17,7 +19,7 @@ def world() -> World:
 async def test_a_person_is_offered_once_and_the_second_wish_is_granted(world: World) -> None:
     first = await route(missed("agent"), world.deps)
     assert isinstance(first, Answered)
-    assert (first.offer, first.options) == ("person", (core.OFFER_YES, core.OFFER_NO))
+    assert (first.offer, first.options) == ("person", (offers.ACCEPT, offers.DECLINE))
     again = await route(missed("agent"), world.deps)  # the same turn, redelivered
     assert again == first
     second = await route(missed("agent", turn="2"), world.deps)
@@ -25,20 +27,52 @@ async def test_a_person_is_offered_once_and_the_second_wish_is_granted(world: Wo
 
 
 async def test_the_click_on_an_offer_hands_over(world: World) -> None:
-    event = await route(missed(core.OFFER_YES, OFFERED), world.deps)
+    event = await route(missed(offers.ACCEPT, OFFERED), world.deps)
     assert isinstance(event, Escalated)
-    event = await route(missed(core.OFFER_NO, OFFERED), world.deps)
-    assert isinstance(event, Answered) and event.text == core.DECLINED
+    event = await route(missed(offers.DECLINE, OFFERED), world.deps)
+    assert isinstance(event, Answered) and event.text == texts.DECLINED
 
 
-async def test_anger_that_lasts_is_answered_with_an_offer(world: World) -> None:
+async def test_anger_that_lasts_is_answered_with_an_offer_under_it(world: World) -> None:
     angry = scored("knowledge_base", 0.9, "order_problem", frustration=0.9)
     world.told = Told({"WHERE IS IT": angry, "still nothing!!": angry})
     before = exchange("WHERE IS IT")
     event = await route(missed("still nothing!!", before), world.deps)
-    assert isinstance(event, Answered) and event.offer == "person"
+    assert isinstance(event, Routed) and event.offer == "person"
     event = await route(missed("still nothing!!", before, turn="2"), world.deps)
-    assert isinstance(event, Routed)
+    assert isinstance(event, Routed) and not event.offer
+
+
+async def test_an_angry_question_with_a_template_gets_answer_and_offer(world: World) -> None:
+    angry = scored(frustration=0.9)
+    world.told = Told({"WHEN ARE YOU OPEN": angry, "hello???": angry})
+    event = await route(missed("WHEN ARE YOU OPEN", exchange("hello???")), world.deps)
+    assert isinstance(event, Answered) and "Monday to Saturday" in event.text
+    assert event.text.endswith(offers.LINE) and event.options == offers.OPTIONS
+
+
+async def test_a_pick_by_number_or_by_a_word_is_answered(world: World) -> None:
+    world.told.otherwise = scored("knowledge_base", 0.9)
+    asked = exchange("cancel", "Which?", options=("Cancel an order", "Cancel Morrow Club"))
+    for pick in ("2", "the second one", "the club"):
+        event = await route(missed(pick, asked), world.deps)
+        assert isinstance(event, Answered) and event.intent == "cancel_club"
+    assert isinstance(await route(missed("both", asked), world.deps), Routed)
+
+
+async def test_without_the_classifier_a_yes_is_still_a_yes(world: World) -> None:
+    world.policy.post(
+        PolicyChanged(tenant_id="-", policy=Policy(classify=False), reason="", changed_unix_ms=1)
+    )
+    event = await route(missed("yes please", OFFERED), world.deps)
+    assert isinstance(event, Escalated) and event.rule == "offer.accepted"
+    event = await route(missed("x", flags=("account_deletion",)), world.deps)
+    assert isinstance(event, Answered) and event.offer == "confirm:account_deletion"
+
+
+async def test_a_shadow_turn_takes_nobodys_offer(world: World) -> None:
+    await route(missed("agent", shadow_of="0"), world.deps)
+    assert isinstance(await route(missed("agent"), world.deps), Answered)
 
 
 async def test_calm_messages_cost_one_look(world: World) -> None:
@@ -51,7 +85,7 @@ async def test_a_confirmed_deletion_goes_to_a_person_with_what_was_asked(world: 
     assert isinstance(event, Answered)
     assert event.offer == "confirm:account_deletion" and "cannot be undone" in event.text
     asked = exchange("Delete my account", event.text, event.offer)
-    handed = await route(missed(core.CONFIRM_YES, asked, turn="2"), world.deps)
+    handed = await route(missed(texts.CONFIRM_YES, asked, turn="2"), world.deps)
     assert isinstance(handed, Escalated)
     assert "Delete my account" in handed.reason and handed.intent == "account_deletion"
 
