@@ -81,8 +81,8 @@ bench-intent: env ## the intent model's speed, one message and many; its quality
 	@$(PY) -m services.intent.bench
 	@$(if $(DATA),$(PY) -m services.cli eval intent --data $(DATA))
 
-bench-retrieval: env ## quality and time of each retrieval variant on the sample shop
-	@$(PY) -m services.cli eval retrieval --kb infra/sample_shop/articles --queries infra/sample_shop/queries.jsonl
+bench-retrieval: env ## time of each step of a search: make bench-retrieval KB=folder QUERIES=file
+	@$(PY) -m services.retrieval.bench --kb $(or $(KB),infra/sample_shop/articles) $(if $(QUERIES),--queries $(QUERIES))
 
 llm: ## serve a model to the small tier: make llm MODEL=file.gguf (without: a tiny one, to try)
 	@$(PYTHON) infra/local/environment.py llm

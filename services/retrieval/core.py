@@ -31,24 +31,26 @@ class Calibration:
 
 def without_near_duplicates(hits: Sequence[Hit]) -> list[Hit]:
     """The hits in order, less those that repeat a better one: same words or nearly same vector."""
-    kept: list[Hit] = []
+    alike = _alike(hits)
     words: set[str] = set()
-    vectors: list[NDArray[np.float32]] = []
-    for hit in hits:
+    kept: list[int] = []
+    for place, hit in enumerate(hits):
         text = " ".join(hit.chunk.text.casefold().split())
-        if text in words and any(text == _plain(other) for other in kept):
+        if text in words or alike[place, kept].any():
             continue
-        if hit.vector is not None:
-            if vectors and float(np.max(np.stack(vectors) @ hit.vector)) >= NEAR_DUPLICATE_COSINE:
-                continue
-            vectors.append(hit.vector)
         words.add(text)
-        kept.append(hit)
-    return kept
+        kept.append(place)
+    return [hits[place] for place in kept]
 
 
-def _plain(hit: Hit) -> str:
-    return " ".join(hit.chunk.text.casefold().split())
+def _alike(hits: Sequence[Hit]) -> NDArray[np.bool_]:
+    """[hits, hits]: which have nearly the same vector; one without a vector is like none."""
+    found = np.zeros((len(hits), len(hits)), dtype=bool)
+    places = [place for place, hit in enumerate(hits) if hit.vector is not None]
+    if places:
+        vectors = np.stack([hit.vector for hit in hits if hit.vector is not None])
+        found[np.ix_(places, places)] = vectors @ vectors.T >= NEAR_DUPLICATE_COSINE
+    return found
 
 
 def document_scores(hits: Sequence[Hit]) -> dict[str, float]:
