@@ -64,6 +64,11 @@ def home() -> Settings:
     return load(Settings)
 
 
+def all_cores(settings: Settings) -> int:
+    """Threads for a command that has the machine to itself; a service leaves room for others."""
+    return max(settings.cpu_threads, os.cpu_count() or 1)
+
+
 def key_of(kind: str, given: str) -> str:
     """The key typed, or the `widget` or `admin` key of this machine's cluster."""
     if given:

@@ -47,8 +47,9 @@ def retrieval(kb: Folder, queries: Queries, as_json: common.AsJson = False) -> N
 
     settings = common.home()
     with _bad_data():
-        embedder = open_embedder(settings.embedder_url, threads=settings.cpu_threads)
-        reranker = open_reranker(load(RetrievalSettings).reranker_dir, threads=settings.cpu_threads)
+        threads = common.all_cores(settings)
+        embedder = open_embedder(settings.embedder_url, threads=threads)
+        reranker = open_reranker(load(RetrievalSettings).reranker_dir, threads=threads)
         report = evaluate(kb, queries, embedder, reranker, settings.var_dir / "embeddings")
     _print(report, as_json, as_table)
 

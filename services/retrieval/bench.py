@@ -71,7 +71,7 @@ def main() -> int:
     parser.add_argument("--queries", type=Path)
     given = parser.parse_args()
     settings = load(Settings)
-    threads = settings.cpu_threads
+    threads = max(settings.cpu_threads, os.cpu_count() or 1)
     embedder = open_embedder(settings.embedder_url, threads=threads)
     reranker = open_reranker(load(RetrievalSettings).reranker_dir, threads=threads)
     store = open_vectors("edge:", dimensions=embedder.dimensions)

@@ -11,14 +11,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.retrieval.chunking import Piece, plain_words
-from services.retrieval.training.exact import Corpus
 from services.retrieval.training.pairs import Question
 from shared.vectors import Chunk
+
+if TYPE_CHECKING:  # SciPy comes with training only; what is drawn from groups is tested without
+    from services.retrieval.training.exact import Corpus
 
 DEPTH = 30  # documents of the search that wrong passages are drawn from
 SAME_COSINE = 0.93  # a chunk so close to the right one is no wrong answer
@@ -35,7 +38,7 @@ class Group:
 
 
 def tempting_groups(
-    questions: Sequence[Question], vectors: NDArray[np.float32], corpus: Corpus
+    questions: Sequence[Question], vectors: NDArray[np.float32], corpus: "Corpus"
 ) -> Iterator[Group]:
     """Groups from the hybrid search; a question whose article is nothing but itself is left out."""
     numbers = {name: number for number, name in enumerate(corpus.names)}
@@ -49,7 +52,7 @@ def tempting_groups(
 
 
 def _group(
-    question: Question, scores: NDArray[np.float32], number: int, corpus: Corpus
+    question: Question, scores: NDArray[np.float32], number: int, corpus: "Corpus"
 ) -> Group | None:
     own = np.flatnonzero(corpus.documents == number).tolist()
     start = " ".join(plain_words(question.text).split()[:5])
