@@ -1,9 +1,9 @@
 /* The chat itself: what each frame means for the conversation on the page. */
 import { Link, Memory } from "./widget-link.js";
-import { entry, layout, make, modeNotice, redraw } from "./widget-view.js";
+import { Log } from "./widget-log.js";
+import { layout, modeNotice } from "./widget-view.js";
 
 const ASK_FOR_PERSON = "I would like to talk to a person.";
-const NEAR_BOTTOM_PX = 80;
 const TYPING_MS = 4000;
 
 export class ChatElement extends HTMLElement {
@@ -28,11 +28,11 @@ export class ChatElement extends HTMLElement {
       key: (event) => this.key(event),
       submit: (event) => this.submit(event),
     });
-    this.act = {
+    this.log = new Log(this.ui, this.memory, options, {
       rate: (item, rating) => this.rate(item, rating),
       again: (item) => this.again(item),
       choose: (text) => this.send(text),
-    };
+    });
     root.append(this.ui.launcher, this.ui.panel);
     root.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
     document.addEventListener("visibilitychange", () => this.seen());
@@ -40,10 +40,6 @@ export class ChatElement extends HTMLElement {
     this.ui.launcher.hidden = options.hidden;
     this.turn = "";
     this.draw();
-  }
-
-  get items() {
-    return this.memory.state.items;
   }
 
   get isOpen() {
@@ -58,7 +54,7 @@ export class ChatElement extends HTMLElement {
     this.dataset.open = "";
     this.link.connect();
     this.ui.input.focus();
-    this.toBottom(true);
+    this.log.toBottom();
     this.seen();
   }
 
@@ -75,9 +71,9 @@ export class ChatElement extends HTMLElement {
     if (!asked) return;
     if (!this.isOpen) this.open();
     const id = this.link.send(asked);
-    this.settleOptions();
-    this.put({ id, kind: "you", text: asked, sent: false });
-    this.toBottom(true);
+    this.log.settleOptions();
+    this.log.put({ id, kind: "you", text: asked, sent: false });
+    this.log.toBottom();
   }
 
   identify({ user_id: userId }) {
@@ -104,23 +100,23 @@ export class ChatElement extends HTMLElement {
   }
 
   on_ack(frame) {
-    this.change(frame.client_id, { sent: true, failed: "", turn: frame.turn_id });
+    this.log.change(frame.client_id, { sent: true, failed: "", turn: frame.turn_id });
     if (frame.repeated) return;
-    this.put({ id: `bot:${frame.turn_id}`, kind: "bot", text: "", turn: frame.turn_id });
+    this.log.put({ id: `bot:${frame.turn_id}`, kind: "bot", text: "", turn: frame.turn_id });
     this.busy(frame.turn_id);
   }
 
   on_delta(frame) {
     const id = `bot:${frame.turn_id}`;
-    const shown = this.find(id)?.text || "";
+    const shown = this.log.find(id)?.text || "";
     const text = shown ? `${shown.trimEnd()} ${frame.text.trimStart()}` : frame.text;
-    this.put({ ...this.find(id), id, kind: "bot", text, turn: frame.turn_id });
+    this.log.put({ ...this.log.find(id), id, kind: "bot", text, turn: frame.turn_id });
   }
 
   on_answer(frame) {
     const id = `bot:${frame.turn_id}`;
     this.busy("", frame.turn_id);
-    if (frame.relayed) return this.drop(id);
+    if (frame.relayed) return this.log.drop(id);
     const item = {
       kind: "bot",
       text: frame.answer,
@@ -132,9 +128,9 @@ export class ChatElement extends HTMLElement {
       options: frame.options,
       rateable: !frame.stopped && !frame.escalated && !frame.options?.length && frame.origin !== "degraded",
     };
-    const earlier = this.find(id);
+    const earlier = this.log.find(id);
     const second = frame.late && earlier?.done && earlier.text !== frame.answer;
-    this.put({ ...item, id: second ? `${id}:late` : id });
+    this.log.put({ ...item, id: second ? `${id}:late` : id });
     this.mode(frame.mode);
   }
 
@@ -142,7 +138,7 @@ export class ChatElement extends HTMLElement {
     const place = frame.queue_position;
     const first = place === 1 ? "You are next in the queue." : `You are number ${place} in the queue.`;
     const text = place ? `A colleague will join this chat. ${first}` : "A colleague will join this chat.";
-    this.put({ id: `case:${frame.turn_id}`, kind: "note", text });
+    this.log.put({ id: `case:${frame.turn_id}`, kind: "note", text });
   }
 
   on_owner(frame) {
@@ -150,14 +146,14 @@ export class ChatElement extends HTMLElement {
       frame.owner === "agent"
         ? `${frame.agent_name || "A colleague"} has joined the chat.`
         : "Our assistant is answering again.";
-    this.put({ id: frame.id, kind: "note", text });
+    this.log.put({ id: frame.id, kind: "note", text });
     this.memory.state.agent = frame.owner === "agent";
     this.ui.person.hidden = this.memory.state.agent;
   }
 
   on_agent_message(frame) {
     this.agentTypes("");
-    this.put({ id: frame.message_id, kind: "agent", name: frame.agent_name, text: frame.text });
+    this.log.put({ id: frame.message_id, kind: "agent", name: frame.agent_name, text: frame.text });
     this.seen();
   }
 
@@ -175,75 +171,22 @@ export class ChatElement extends HTMLElement {
     const same = (item) => item.turn === stored.turn_id && item.kind === kind;
     const id =
       kind === "agent" ? stored.message_id : kind === "bot" ? `bot:${stored.turn_id}` : stored.message_id;
-    const known = kind === "agent" ? this.find(id) : this.items.find(same);
+    const known = kind === "agent" ? this.log.find(id) : this.log.items.find(same);
     const item = { kind, text: stored.text, turn: stored.turn_id, name: stored.author, sent: true };
-    if (!known?.text) this.put({ ...item, id: known?.id || id, done: true, citations: stored.citations });
+    if (!known?.text) this.log.put({ ...item, id: known?.id || id, done: true, citations: stored.citations });
   }
 
   on_error(frame) {
     if (!frame.client_id) return;
     const wait = frame.retry_after_s ? ` Please wait ${Math.ceil(frame.retry_after_s)} s.` : "";
     const failed = frame.code === "invalid" ? frame.detail : `Not sent: ${frame.detail}.${wait}`;
-    this.change(frame.client_id, { failed, final: frame.code === "invalid" });
-  }
-
-  /* ---- the log ---- */
-
-  find(id) {
-    return this.items.find((item) => item.id === id);
-  }
-
-  put(item) {
-    const index = this.items.findIndex((each) => each.id === item.id);
-    if (index >= 0) this.items[index] = item;
-    else this.items.push(item);
-    const old = this.ui.log.querySelector(`[data-id="${CSS.escape(item.id)}"]`);
-    const near = this.isNearBottom;
-    const drawn = entry(item, this.options, this.act);
-    if (old) redraw(old, drawn);
-    else this.ui.log.append(drawn);
-    this.ui.starters.replaceChildren();
-    this.ui.log.setAttribute("aria-busy", String(item.kind === "bot" && !item.done));
-    this.memory.save();
-    if (near) this.toBottom();
-  }
-
-  change(id, changes) {
-    const item = this.find(id);
-    if (item) this.put({ ...item, ...changes });
-  }
-
-  /* What was to choose from is of the past once something else was said. */
-  settleOptions() {
-    for (const item of this.items.filter((each) => each.options?.length)) this.change(item.id, { options: [] });
-  }
-
-  drop(id) {
-    this.memory.state.items = this.items.filter((item) => item.id !== id);
-    this.ui.log.querySelector(`[data-id="${CSS.escape(id)}"]`)?.remove();
-    this.ui.log.setAttribute("aria-busy", "false");
+    this.log.change(frame.client_id, { failed, final: frame.code === "invalid" });
   }
 
   draw() {
-    const greeting = { id: "greeting", kind: "bot", text: this.options.greeting, done: true };
-    const drawn = [greeting, ...this.items].map((item) => entry(item, this.options, this.act));
-    this.ui.log.replaceChildren(...drawn);
-    const starters = this.items.length ? [] : this.options.suggestions;
-    const starter = (text) =>
-      make("button", { type: "button", class: "starter", onclick: () => this.send(text) }, text);
-    this.ui.starters.replaceChildren(...starters.map(starter));
+    this.log.draw((text) => this.send(text));
     this.ui.person.hidden = Boolean(this.memory.state.agent);
-    const unfinished = this.items.findLast((item) => item.kind === "bot" && !item.done);
-    this.busy(unfinished?.turn || "");
-  }
-
-  get isNearBottom() {
-    const { scrollHeight, scrollTop, clientHeight } = this.ui.log;
-    return scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
-  }
-
-  toBottom(always = false) {
-    if (always || this.isOpen) this.ui.log.scrollTop = this.ui.log.scrollHeight;
+    this.busy(this.log.unfinished?.turn || "");
   }
 
   /* ---- the rest of the panel ---- */
@@ -288,11 +231,11 @@ export class ChatElement extends HTMLElement {
 
   async rate(item, rating) {
     const rated = await this.link.rate(item.turn, rating).catch(() => false);
-    if (rated) this.change(item.id, { rated: rating });
+    if (rated) this.log.change(item.id, { rated: rating });
   }
 
   again(item) {
-    this.change(item.id, { failed: "" });
+    this.log.change(item.id, { failed: "" });
     this.link.again(item.id);
   }
 
