@@ -24,7 +24,11 @@ from services.retrieval.search import DENSE_WEIGHT, Searcher
 from shared.embeddings import Embedder, open_embedder
 from shared.vectors import Query, open_vectors
 
-SIGNALS = ("dense", "lexical", "margin")
+SIGNALS = {
+    "hybrid": ("dense", "dense_usual", "lexical", "lexical_usual", "lead", "headline"),
+    "plain": ("dense", "dense_usual", "lexical", "lexical_usual", "lead"),  # without re-ranking
+    "lexical": ("lexical", "lexical_usual", "lead"),
+}
 BINS = 10
 FOLDS = 5
 
@@ -40,7 +44,7 @@ def expected_error(chance: Rows, right: Rows) -> float:
 
 
 def observe(
-    files: Sequence[Path], embedder: Embedder, lexical: bool, cache: Path
+    files: Sequence[Path], embedder: Embedder, way: str, cache: Path
 ) -> tuple[list[list[float]], list[float]]:
     """Signals of every question, and whether the top five hold an answer."""
     kb, queries, unanswerable = files
@@ -57,56 +61,63 @@ def observe(
     rows, right = [], []
     for text, relevant in asked:
         result = searcher.search(
-            Query(TENANT, text, dense_weight=DENSE_WEIGHT), lexical_only=lexical
+            Query(TENANT, text, dense_weight=DENSE_WEIGHT),
+            lexical_only=way == "lexical",
+            rerank=way == "hybrid",
         )
         found = {hit.chunk.document_id for hit in result.passages}
-        rows.append([result.signals[name] for name in SIGNALS])
+        rows.append([result.signals.get(name, 0.0) for name in SIGNALS[way]])
         right.append(float(bool(found & relevant)))
     store.close()
     return rows, right
 
 
-def fit(rows: Rows, right: Rows) -> LogisticRegression:
-    """A logistic regression, hardly regularised."""
-    return LogisticRegression(C=100.0, max_iter=1000).fit(rows, right)
+def fit(rows: Rows, right: Rows, groups: NDArray[np.int64]) -> LogisticRegression:
+    """A logistic regression, hardly regularised; every set counts the same, whatever its size."""
+    sizes = np.bincount(groups)
+    weights = len(rows) / (len(sizes) * sizes[groups])
+    return LogisticRegression(C=100.0, max_iter=3000).fit(rows, right, sample_weight=weights)
 
 
-def report(name: str, rows: Rows, right: Rows, groups: Sequence[int]) -> None:
+def report(way: str, rows: Rows, right: Rows, groups: NDArray[np.int64]) -> None:
     """Print weights, and the error on held-out questions, together and per knowledge base."""
     order = np.random.default_rng(0).permutation(len(rows))
     chance = np.zeros(len(rows))
     for fold in range(FOLDS):
         held = order[fold::FOLDS]
         rest = np.setdiff1d(order, held)
-        chance[held] = fit(rows[rest], right[rest]).predict_proba(rows[held])[:, 1]
-    model = fit(rows, right)
-    weights = dict(zip(SIGNALS, model.coef_[0].round(3).tolist(), strict=True))
-    print(name, "bias", round(float(model.intercept_[0]), 3), weights)
-    print(
-        "  answered", round(float(right.mean()), 3), "ECE", round(expected_error(chance, right), 4)
-    )
-    for group in sorted(set(groups)):
-        own = np.array(groups) == group
-        print("  set", group, "ECE", round(expected_error(chance[own], right[own]), 4))
+        model = fit(rows[rest], right[rest], groups[rest])
+        chance[held] = model.predict_proba(rows[held])[:, 1]
+    model = fit(rows, right, groups)
+    weights = dict(zip(SIGNALS[way], model.coef_[0].round(2).tolist(), strict=True))
+    print(way, "bias", round(float(model.intercept_[0]), 2), weights)
+    print("  answered", round(float(right.mean()), 3), "ECE", _rounded(chance, right))
+    for group in range(groups.max() + 1):
+        own = groups == group
+        print("  set", group, "ECE", _rounded(chance[own], right[own]))
+
+
+def _rounded(chance: Rows, right: Rows) -> float:
+    return round(expected_error(chance, right), 4)
 
 
 def main() -> None:
-    """Read the arguments, observe every set, report with and without the dense leg."""
+    """Read the arguments, observe every set in every way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--set", type=Path, nargs=3, action="append", required=True)
     parser.add_argument("--embedder", default="support:")
-    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path("var/embeddings"))
     given = parser.parse_args()
     embedder = open_embedder(given.embedder, threads=2)
-    for lexical in (False, True):
+    for way in SIGNALS:
         rows: list[list[float]] = []
         right: list[float] = []
         groups: list[int] = []
         for number, files in enumerate(given.set):
             print(f"{files[0]}", file=sys.stderr)
-            one, truth = observe(files, embedder, lexical, given.cache)
+            one, truth = observe(files, embedder, way, given.cache)
             rows, right, groups = rows + one, right + truth, groups + [number] * len(one)
-        report("lexical" if lexical else "hybrid", np.array(rows), np.array(right), groups)
+        report(way, np.array(rows), np.array(right), np.array(groups))
 
 
 if __name__ == "__main__":

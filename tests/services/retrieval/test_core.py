@@ -83,5 +83,18 @@ def test_more_evidence_means_more_confidence() -> None:
 
 
 def test_no_hits_give_no_signals() -> None:
-    assert set(signals_of([], 3).values()) == {0.0}
-    assert signals_of([hit("a", 0.5)], 2)["lexical"] == 2.5
+    assert signals_of([], [], 3) == {}
+
+
+def test_signals_tell_the_best_and_the_usual_of_both_legs() -> None:
+    hits = [hit(f"d{number}", score) for number, score in enumerate((0.8, 0.6, 0.4))]
+    found = signals_of(hits, [0.8, 0.6, 0.4], question_words=2)
+    assert found == pytest.approx(
+        {"dense": 0.8, "dense_usual": 0.6, "lexical": 4.0, "lexical_usual": 3.0, "lead": 0.0}
+    )
+
+
+def test_the_lead_is_over_the_crowd_not_over_the_next() -> None:
+    scores = [0.9, 0.85, 0.85, 0.85, 0.85, 0.5, 0.3]
+    hits = [hit(f"d{number}", score) for number, score in enumerate(scores)]
+    assert signals_of(hits, scores, 1)["lead"] == pytest.approx(0.5)
