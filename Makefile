@@ -88,6 +88,10 @@ llm: ## serve a model to the small tier: make llm MODEL=file.gguf (without: a ti
 	@$(PYTHON) infra/local/environment.py llm
 	@.venv-llm/bin/python infra/local/language_model.py $(if $(MODEL),--model $(MODEL))
 
+test-training: env-test ## train tiny models, interrupt and resume them (needs 5 GB for torch, once)
+	@$(PYTHON) infra/local/environment.py train
+	@$(PY) -m pytest -m training
+
 train-intent: ## retrain the intent model: make train-intent DATA=messages.csv OUT=folder
 	@$(PYTHON) infra/local/environment.py train
 	@.venv-train/bin/python -m services.intent.training --data $(DATA) --out $(or $(OUT),var/intent-model)

@@ -18,7 +18,6 @@ from shared.training.state import Averaged, Checkpoint
 
 SEEN_ROWS = 120_000  # messages shown in a run of the default recipe
 LEAST_STEPS = 1_000  # a few hundred messages are seen more than 15 times
-CHECKPOINT_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class Recipe:
     again_rows: int = 5_000  # up to here a second training takes the dev rows in
     seed: int = 13
     threads: int = 2
+    checkpoint_steps: int = 200
 
     def epochs_for(self, rows: int) -> int:
         """The epochs asked for, or at least 5, such that few rows are seen more often than many."""
@@ -159,6 +159,6 @@ def optimise(model: IntentModel, data: Encoded, recipe: Recipe, checkpoint: Path
                 averaged.update(model)
                 bar.update()
                 bar.set_postfix(epoch=f"{epoch + 1}/{epochs}", loss=f"{loss.item():.3f}")
-                if step % CHECKPOINT_STEPS == 0 or step == steps:
+                if step % recipe.checkpoint_steps == 0 or step == steps:
                     kept.save(step)
     model.load_state_dict(averaged.weights, strict=False)

@@ -80,22 +80,36 @@ def _draw_calibration(folder: Path, sure: Any, right: Any, bins: int = 10) -> No
 
     index = np.minimum((sure * bins).astype(int), bins - 1)
     used = [b for b in range(bins) if (index == b).any()]
-    figure, axes = pyplot.subplots(figsize=(4, 4))
-    axes.plot([0, 1], [0, 1], ":", color="grey")
-    axes.plot(
-        [sure[index == b].mean() for b in used], [right[index == b].mean() for b in used], "o-"
-    )
-    axes.set(xlabel="confidence", ylabel="accuracy", title="Calibration of the fine intent")
-    figure.savefig(folder / "calibration.png", dpi=80, bbox_inches="tight")
-    pyplot.close(figure)
+    figure, axes = pyplot.subplots(figsize=(4.5, 4.5))
+    shares = np.bincount(index, minlength=bins) / len(index)
+    axes.bar((np.arange(bins) + 0.5) / bins, shares, 0.9 / bins, color="#dddddd", label="messages")
+    axes.plot([0, 1], [0, 1], ":", color="grey", label="ideal")
+    means = [(sure[index == b].mean(), right[index == b].mean()) for b in used]
+    axes.plot(*zip(*means, strict=True), "o-", label="measured")
+    error = expected_calibration_error(sure.tolist(), right.tolist())
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy; share of messages")
+    axes.set_title(f"Calibration of the fine intent (error {error:.1%}, n = {len(sure)})")
+    axes.title.set_fontsize(10)
+    axes.legend(loc="upper left")
+    _save(figure, folder / "calibration.png")
 
 
 def _draw_confusions(folder: Path, common: Sequence[tuple[tuple[Any, str], int]]) -> None:
     from matplotlib import pyplot
+    from matplotlib.ticker import MaxNLocator
 
     names = [f"{true} → {said}" for (true, said), _ in reversed(common)]
-    figure, axes = pyplot.subplots(figsize=(6, 4))
-    axes.barh(names, [count for _, count in reversed(common)])
-    axes.set(title="Most frequent confusions", xlabel="messages")
-    figure.savefig(folder / "confusions.png", dpi=80, bbox_inches="tight")
+    figure, axes = pyplot.subplots(figsize=(7, max(1.5, 0.35 * len(names) + 1)))
+    bars = axes.barh(names, [count for _, count in reversed(common)])
+    axes.bar_label(bars, padding=3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(title="Most frequent confusions: meant → understood", xlabel="messages")
+    axes.margins(x=0.08)
+    _save(figure, folder / "confusions.png")
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import pyplot
+
+    figure.savefig(path, dpi=90, bbox_inches="tight")
     pyplot.close(figure)
