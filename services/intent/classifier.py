@@ -17,13 +17,19 @@ Floats = NDArray[np.float32]
 OOS = "oos"
 BATCH_TEXTS = 16
 RANKED = 5
+BY_INTENT = 0.7  # share of the fine intents in a route's probability; the route head has the rest
 
 
 @dataclass(frozen=True)
 class Scores:
     """What the model says about one message; confidences are calibrated probabilities in 0–1.
 
-    `ranking` holds the five likeliest fine intents, best first, the `oos` class left out.
+    `ranking` holds the five likeliest fine intents, best first, the `oos` class left out; the gap
+    between its first two says how torn the model is.
+    `out_of_scope`: set where all but about 3 % of known messages score lower; `route` names the
+    likeliest way all the same.
+    `nearness`: mean cosine to the five nearest labelled messages, at most 1; low means that nothing
+    of the kind was ever labelled.
     `frustration` is the probability that the writer is angry; 0 from a model without that head.
     """
 
@@ -34,14 +40,15 @@ class Scores:
     out_of_scope: bool
     ranking: tuple[tuple[str, float], ...]
     frustration: float = 0.0
+    nearness: float = 1.0
 
 
 @dataclass(frozen=True)
 class Labels:
     """The part of `labels.json` that scoring needs; names in the order of the logits.
 
-    `oos_threshold` bounds the probability left over by the likeliest known intent, in 0–1: above
-    it a message is out of scope. None: never.
+    `oos_threshold` bounds `outsideness`: above it a message is out of scope. None: never.
+    `intent_routes` holds the route of each intent as its number; empty where there are no routes.
     """
 
     intents: tuple[str, ...]
@@ -51,6 +58,7 @@ class Labels:
     oos_threshold: float | None
     max_tokens: int
     frustration_temperature: float = 1.0
+    intent_routes: tuple[int, ...] = ()
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> "Labels":
@@ -64,6 +72,7 @@ class Labels:
             None if threshold is None else float(threshold),
             int(document["max_tokens"]),
             float(document.get("frustration_temperature", 1.0)),
+            tuple(document.get("intent_routes", ())),
         )
 
 
@@ -74,6 +83,35 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     scaled = logits / temperature
     scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(scaled / scaled.sum(axis=1, keepdims=True), np.float32)
+
+
+def route_logits(logits: "Logits", labels: Labels) -> Floats:
+    """Logarithms of the routes' probabilities, [n, routes]: the route head and the fine intents.
+
+    An intent has one route, so each set of probabilities is a second opinion on the other.
+    """
+    if not labels.intent_routes:
+        return logits.routes
+    shares = (1 - BY_INTENT) * softmax(logits.routes)
+    by_intent = softmax(logits.intents)
+    for column, route in enumerate(labels.intent_routes):
+        shares[:, route] += BY_INTENT * by_intent[:, column]
+    return np.asarray(np.log(shares + 1e-9), np.float32)
+
+
+def outsideness(intents: Floats, routes: Floats, nearness: Floats, labels: Labels) -> Floats:
+    """How surely each message is out of scope, [n] in 0–1, from calibrated probabilities.
+
+    With intents of the route `out_of_scope`, the share of that route. Else distance from all
+    labelled messages, together with the probability of `oos` where that is a class: a network
+    spreads its probability over the classes it knows whatever it reads, distance sees what is new.
+    Source: Sun et al. 2022, arXiv:2204.06507.
+    """
+    outside = [n for n, name in enumerate(labels.routes) if name == "out_of_scope"]
+    if outside and outside[0] in labels.intent_routes:
+        return np.asarray(routes[:, outside[0]], np.float32)
+    inside = 1 - intents[:, labels.intents.index(OOS)] if OOS in labels.intents else 1.0
+    return np.asarray(1 - nearness.clip(0, 1) * inside, np.float32)
 
 
 def open_session(model: Path, threads: int) -> InferenceSession:
@@ -90,13 +128,18 @@ def open_session(model: Path, threads: int) -> InferenceSession:
 class Logits:
     """Uncalibrated: [n, intents], [n, routes] and [n] float32; a missing head has no columns.
 
-    `nearest`: cosines to the nearest messages in memory, descending; [n, 0] from older models.
+    `nearest`: cosines to the nearest messages in memory, [n, neighbours], descending.
     """
 
     intents: Floats
     routes: Floats
     frustration: Floats | None
     nearest: Floats
+
+    @property
+    def nearness(self) -> Floats:
+        """Mean cosine to the five nearest, [n]."""
+        return np.asarray(self.nearest[:, :RANKED].mean(axis=1), np.float32)
 
 
 class OnnxClassifier:
@@ -123,10 +166,12 @@ class OnnxClassifier:
             return []
         found = self.logits(texts)
         by_intent = softmax(found.intents, self.labels.intent_temperature)
-        by_route = softmax(found.routes, self.labels.route_temperature)
+        by_route = softmax(route_logits(found, self.labels), self.labels.route_temperature)
+        near = found.nearness
+        outside = outsideness(by_intent, by_route, near, self.labels)
         angry = self._angry(found.frustration, len(texts))
         return [
-            self._scores(by_intent[row], by_route[row], float(angry[row]))
+            self._scores(by_intent[row], by_route[row], outside[row], angry[row], near[row])
             for row in range(len(texts))
         ]
 
@@ -146,7 +191,7 @@ class OnnxClassifier:
             found["intent"],
             found.get("route", none),
             None if angry is None else angry[:, 0],
-            found.get("nearest", none),
+            found["nearest"],
         )
 
     def _angry(self, logits: Floats | None, count: int) -> Floats:
@@ -155,21 +200,22 @@ class OnnxClassifier:
         scaled = logits / self.labels.frustration_temperature
         return np.asarray(1 / (1 + np.exp(-scaled)), np.float32)
 
-    def _scores(self, intents: Floats, routes: Floats, angry: float) -> Scores:
+    def _scores(self, intents: Floats, routes: Floats, *rest: np.float32) -> Scores:
+        outside, angry, near = (float(value) for value in rest)
         names = self.labels.intents
         order = [int(i) for i in np.argsort(-intents) if names[int(i)] != OOS][:RANKED]
         ranking = tuple((names[i], float(intents[i])) for i in order)
         intent, confidence = ranking[0]
         threshold = self.labels.oos_threshold
-        unknown = threshold is not None and 1 - confidence > threshold
-        if not len(routes):  # a model of fine intents only: everything known is for the documents
+        unknown = threshold is not None and outside > threshold
+        if len(routes):
+            best = int(np.argmax(routes))
+            route, sure = self.labels.routes[best], float(routes[best])
+        else:  # a model of fine intents only: everything known is for the documents
             route = "out_of_scope" if unknown else "knowledge_base"
             sure = 1 - confidence if unknown else confidence
-            return Scores(route, sure, intent, confidence, unknown, ranking, angry)
-        best = int(np.argmax(routes))
-        route = self.labels.routes[best]
-        foreign = unknown or route == "out_of_scope"
-        return Scores(route, float(routes[best]), intent, confidence, foreign, ranking, angry)
+        unknown = unknown or (threshold is None and route == "out_of_scope")
+        return Scores(route, sure, intent, confidence, unknown, ranking, angry, near)
 
 
 def _inputs(encodings: Sequence[Encoding]) -> dict[str, NDArray[np.int64]]:

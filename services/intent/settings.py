@@ -66,8 +66,8 @@ class IntentSettings(Section):
         30 * 86_400, gt=0, description="how long a message waits for its label"
     )
     reference_file: Path = Field(
-        Path("infra/sample_shop/messages/dev.jsonl"),
-        description="messages like those the model was chosen on; drift is measured against them",
+        Path("infra/sample_shop/messages/test.jsonl"),
+        description="usual messages that the model never saw; drift is measured against them",
     )
     labelled_file: Path | None = Field(
         None, description="CSV or JSONL of labelled messages; the weekly look measures on them"

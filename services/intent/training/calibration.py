@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.intent.classifier import OOS, Floats, OnnxClassifier, softmax
+from services.intent.classifier import (
+    Floats,
+    Labels,
+    OnnxClassifier,
+    outsideness,
+    route_logits,
+    softmax,
+)
+from services.intent.evaluate import is_out_of_scope
 from services.intent.training.data import ROUTES, Message
 
 REFUSED = 0.03  # share of in-scope dev messages that may be refused; the target on test is 4 %
@@ -30,23 +38,40 @@ def oos_threshold(known: Floats, refused: float = REFUSED) -> float:
 
 
 def calibrate(folder: Path, document: dict[str, Any], dev: Sequence[Message]) -> None:
-    """Fills in temperatures and threshold from what the exported int8 model itself says of dev."""
+    """Fills in temperatures and threshold from what the exported int8 model itself says of dev.
+
+    The memory is part of the model and must not hold the dev rows. Without dev rows the document
+    stays as it is.
+    """
+    if not dev:
+        return
     found = OnnxClassifier(folder, threads=2).logits([m.text for m in dev])
     names = {name: number for number, name in enumerate(document["intents"])}
     known = np.array([names.get(m.intent or "", -1) for m in dev])
-    some = known >= 0
-    document["intent_temperature"] = fit_temperature(found.intents[some], known[some])
-    if document["routes"]:
-        ways = np.array([ROUTES.index(m.route) if m.route else -1 for m in dev])
-        told = ways >= 0
-        document["route_temperature"] = fit_temperature(found.routes[told], ways[told])
-    elif OOS in names:
-        chances = softmax(found.intents, document["intent_temperature"])
-        inside = some & (known != names[OOS])
-        score = 1 - np.delete(chances, names[OOS], axis=1).max(axis=1)
+    if (known >= 0).any():
+        document["intent_temperature"] = fit_temperature(
+            found.intents[known >= 0], known[known >= 0]
+        )
+    combined = route_logits(found, Labels.parse(document))
+    ways = np.array([ROUTES.index(m.route) if m.route else -1 for m in dev])
+    if document["routes"] and (ways >= 0).any():
+        document["route_temperature"] = fit_temperature(combined[ways >= 0], ways[ways >= 0])
+    inside = np.array([bool(m.intent) and not is_out_of_scope(m.intent or "") for m in dev])
+    if inside.any():
+        labels = Labels.parse(document)
+        chances = softmax(found.intents, labels.intent_temperature)
+        routes = softmax(combined, labels.route_temperature)
+        score = outsideness(chances, routes, found.nearness, labels)
         document["oos_threshold"] = oos_threshold(score[inside])
+    _calibrate_anger(document, found.frustration, dev)
+
+
+def _calibrate_anger(
+    document: dict[str, Any], logits: Floats | None, dev: Sequence[Message]
+) -> None:
     angry = np.array([m.frustration is not None for m in dev])
-    if found.frustration is not None and angry.any():
-        told_so = np.array([int((m.frustration or 0) > 0.5) for m in dev])[angry]
-        pairs = np.stack([np.zeros_like(found.frustration), found.frustration], axis=1)[angry]
-        document["frustration_temperature"] = fit_temperature(pairs, told_so)
+    if logits is None or not angry.any():
+        return
+    told_so = np.array([int((m.frustration or 0) > 0.5) for m in dev])[angry]
+    pairs = np.stack([np.zeros_like(logits), logits], axis=1)[angry]
+    document["frustration_temperature"] = fit_temperature(pairs, told_so)

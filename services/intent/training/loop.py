@@ -16,7 +16,7 @@ from services.intent.training.model import IntentModel
 from shared.training.batching import batches, pad
 from shared.training.state import Averaged, Checkpoint
 
-SEEN_ROWS = 120_000  # messages shown in a run of the default recipe
+SEEN_ROWS = 80_000  # messages shown in a run of the default recipe
 LEAST_STEPS = 1_000  # a few hundred messages are seen more than 15 times
 
 

@@ -1,5 +1,6 @@
 """One training run: a network, what it has learned, and what it remembers."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class Trainer:
         self.out, self.recipe = out, recipe
         self.intents = sorted({m.intent for m in rows if m.intent})
         self.has_routes = any(m.route for m in rows)
+        self.intent_routes = _routes_of(self.intents, rows) if self.has_routes else []
         base, source = encoder.load(checkpoint)
         base.config.save_pretrained(out)
         (out / "tokenizer.json").write_text(encoder.tokenizer_json(source), "utf-8")
@@ -96,12 +98,22 @@ class Trainer:
         return {
             "intents": self.intents,
             "routes": list(ROUTES) if self.has_routes else [],
+            "intent_routes": self.intent_routes,
             "intent_temperature": 1.0,
             "route_temperature": 1.0,
             "frustration_temperature": 1.0,
             "oos_threshold": None,
             "max_tokens": self.recipe.max_tokens,
         }
+
+
+def _routes_of(intents: Sequence[str], rows: Sequence[Message]) -> list[int]:
+    """The number of the route that most rows of each intent take; [] if one takes none."""
+    counted = Counter((m.intent, m.route) for m in rows if m.intent and m.route)
+    found = [max(ROUTES, key=lambda route: counted[name, route]) for name in intents]
+    if any(not counted[pair] for pair in zip(intents, found, strict=True)):
+        return []
+    return [ROUTES.index(route) for route in found]
 
 
 def _with_lora(model: Any) -> Any:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.intent.classifier import OnnxClassifier
+from services.intent.classifier import Labels, Logits, OnnxClassifier, outsideness, route_logits
 from services.intent.evaluate import SHIPPED
 from shared.errors import ConfigurationError
 
@@ -83,3 +86,64 @@ def test_a_broken_model_file_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ConfigurationError, match="INTENT_MODEL_DIR"):
         OnnxClassifier(tmp_path)
+
+
+def labels(intents: tuple[str, ...], intent_routes: tuple[int, ...] = ()) -> Labels:
+    routes = ("faq", "out_of_scope") if intent_routes else ()
+    return Labels(intents, routes, 1.0, 1.0, None, 64, 1.0, intent_routes)
+
+
+def floats(*rows: tuple[float, ...]) -> np.ndarray:
+    return np.array(rows, np.float32)
+
+
+def test_an_intent_the_model_is_sure_of_decides_a_route_the_head_is_torn_about() -> None:
+    logits = Logits(floats((9, 0)), floats((0, 0.1)), None, floats((1.0,)))
+    assert int(route_logits(logits, labels(("track_order", "oos_x"), (0, 1))).argmax()) == 0
+
+
+def test_without_a_map_from_intents_the_route_head_decides_alone() -> None:
+    logits = Logits(floats((9, 0)), floats((0, 0.1)), None, floats((1.0,)))
+    assert route_logits(logits, labels(("a", "b"))) is logits.routes
+
+
+@given(st.lists(st.floats(-20, 20, width=32), min_size=4, max_size=4))
+def test_route_probabilities_stay_a_distribution(values: list[float]) -> None:
+    logits = Logits(floats(tuple(values[:2])), floats(tuple(values[2:])), None, floats((1.0,)))
+    shares = np.exp(route_logits(logits, labels(("a", "oos_x"), (0, 1))))
+    assert shares.sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_message_far_from_all_labelled_ones_is_outside_however_sure_the_head() -> None:
+    sure = floats((0.99, 0.01), (0.99, 0.01))
+    near, far = outsideness(
+        sure, floats((), ()), np.array([0.9, 0.2], np.float32), labels(("a", "b"))
+    )
+    assert far > 0.7 > near
+
+
+@given(st.floats(0, 1, width=32), st.floats(0, 1, width=32), st.floats(-1, 1, width=32))
+def test_outsideness_is_a_share_that_grows_with_the_oos_class(
+    one: float, other: float, cosine: float
+) -> None:
+    low, high = sorted((one, other))
+    chances = floats((1 - low, low), (1 - high, high))
+    near = np.array([cosine, cosine], np.float32)
+    less, more = outsideness(chances, floats((), ()), near, labels(("a", "oos")))
+    assert -1e-6 <= less <= more + 1e-6 <= 1 + 2e-6
+
+
+def test_a_foreign_message_is_flagged_and_a_known_one_is_not(classifier: OnnxClassifier) -> None:
+    known, foreign = classifier.classify(["where is my parcel", "write me a poem about autumn"])
+    assert not known.out_of_scope
+    assert foreign.out_of_scope
+    assert known.nearness > 0.7
+    assert -1 <= foreign.nearness <= 1.0001
+
+
+def test_a_message_said_word_for_word_in_training_is_as_near_as_can_be(
+    classifier: OnnxClassifier,
+) -> None:
+    found = classifier.logits(["direct debit for normal orders?"])
+    assert found.nearest[0, 0] > 0.97
+    assert list(found.nearest[0]) == sorted(found.nearest[0], reverse=True)
