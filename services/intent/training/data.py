@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import random
 from collections import defaultdict
@@ -26,16 +27,44 @@ class Message:
 def read(path: Path) -> list[Message]:
     """Rows of a `.csv` with a header or a `.jsonl`: `text`, `intent`, maybe `route`, `frustration`.
 
+    A CSV may be separated by commas, semicolons or tabs, as spreadsheets write it.
+
     Raises:
-        ValueError: a row without text, without any label, with an unknown route or a frustration
-            outside 0–1.
+        ValueError: no rows, not UTF-8, or a row that is no JSON object, has no text or no label, an
+            unknown route or a frustration outside 0–1.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        if path.suffix == ".csv":
-            rows = list(csv.DictReader(file))
-        else:
-            rows = [json.loads(line) for line in file if line.strip()]
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}: is not UTF-8 ({error.reason}); save it as UTF-8") from None
+    rows = _csv_rows(text) if path.suffix == ".csv" else _json_rows(text, path.name)
+    if not rows:
+        raise ValueError(f"{path.name}: no rows")
     return [_message(row, f"{path.name}, row {number}") for number, row in enumerate(rows, 1)]
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def _json_rows(text: str, name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            row = _parsed(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"{name}, line {number}: is no JSON object")
+            rows.append(row)
+    return rows
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 def _message(row: dict[str, Any], where: str) -> Message:

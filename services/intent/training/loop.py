@@ -40,8 +40,6 @@ class Recipe:
     noise: float = 0.25  # share of messages with typing noise
     average: float = 0.995  # decay of the running mean of the weights per step
     max_tokens: int = 64
-    dev_share: float = 0.1  # of the rows, held out for calibration where no dev file is given …
-    dev_rows: int = 500  # … but no more than about this many: one temperature needs no more
     again_rows: int = 5_000  # up to here a second training takes the dev rows in
     seed: int = 13
     threads: int = 2
@@ -54,6 +52,10 @@ class Recipe:
         shown = max(rows, 1) * (2 if self.consistency_weight else 1)
         usual = min(15, max(5, round(SEEN_ROWS / shown)))
         return max(usual, -(-LEAST_STEPS * self.batch // max(rows, 1)))
+
+    def held_out(self, rows: int) -> float:
+        """Share kept for calibration without a dev file: a tenth, 100–500 rows, at most a fifth."""
+        return min(0.2, max(100.0, min(0.1 * rows, 500.0)) / max(rows, 1))
 
     def weights(self) -> losses.Weights:
         return losses.Weights(

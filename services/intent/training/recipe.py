@@ -34,8 +34,7 @@ class Source:
         rows = data.read_all(self.train)
         if self.dev is not None:
             return rows, data.read(self.dev)
-        share = min(recipe.dev_share, recipe.dev_rows / max(len(rows), 1))
-        return data.split(rows, share, recipe.seed)
+        return data.split(rows, recipe.held_out(len(rows)), recipe.seed)
 
 
 @dataclass(frozen=True)

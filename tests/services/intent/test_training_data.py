@@ -26,6 +26,28 @@ def test_csv_and_jsonl_rows_read_the_same(tmp_path: Path) -> None:
     assert data.read(tmp_path / "a.csv") == expected
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_spreadsheets_csv_is_read_whatever_separates_it(tmp_path: Path, separator: str) -> None:
+    lines = [separator.join(cells) for cells in (("text", "intent"), ('"hi, you; there"', "hello"))]
+    (tmp_path / "a.csv").write_text("\ufeff" + "\r\n".join(lines) + "\r\n", "utf-8", newline="")
+    assert data.read(tmp_path / "a.csv") == [Message("hi, you; there", "hello", None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", r"a\.jsonl: no rows"),
+        (b'{"text": "hi", "intent": "hello"}\n{"text": \n', r"a\.jsonl, line 2: is no JSON object"),
+        (b"[1]\n", r"line 1: is no JSON object"),
+        (b'{"text": "caf\xe9"}\n', r"a\.jsonl: is not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_jsonl_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        data.read(tmp_path / "a.jsonl")
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
