@@ -17,7 +17,7 @@ from shared.training.batching import batches, pad
 from shared.training.state import Averaged, Checkpoint
 
 SEEN_ROWS = 80_000  # messages shown in a run of the default recipe
-LEAST_STEPS = 1_000  # a few hundred messages are seen more than 15 times
+LEAST_STEPS, MOST_EPOCHS = 1_000, 60  # a few hundred messages are seen more than 15 times
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Recipe:
             return self.epochs
         shown = max(rows, 1) * (2 if self.consistency_weight else 1)
         usual = min(15, max(5, round(SEEN_ROWS / shown)))
-        return max(usual, -(-LEAST_STEPS * self.batch // max(rows, 1)))
+        return max(usual, min(MOST_EPOCHS, -(-LEAST_STEPS * self.batch // max(rows, 1))))
 
     def held_out(self, rows: int) -> float:
         """Share kept for calibration without a dev file: a tenth, 100–500 rows, at most a fifth."""
