@@ -40,7 +40,7 @@ class Recipe:
     noise: float = 0.25  # share of messages with typing noise
     average: float = 0.995  # decay of the running mean of the weights per step
     max_tokens: int = 64
-    again_rows: int = 5_000  # up to here a second training takes the dev rows in
+    again_rows: int = 6_000  # up to here a second training takes the dev rows in
     seed: int = 13
     threads: int = 2
     checkpoint_steps: int = 200

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from services.intent.training.model import IntentModel, set_prototypes
 from shared.training import encoder
 from shared.training.batching import pad
 
+_LORA_RATE = 6  # adapters start at zero and take larger steps than the weights they adapt
 _OOS_COPIES = 4  # a hundred out-of-scope rows would drown among thousands
 
 
@@ -87,9 +89,11 @@ class Trainer:
             set_prototypes(self.model.route, vectors, rows.routes)
         if self.recipe.epochs == 0:
             return
+        recipe = self.recipe
         if lora:
             self.model.encoder = _with_lora(self.model.encoder)
-        optimise(self.model, rows, self.recipe, self.out / checkpoint)
+            recipe = replace(recipe, encoder_rate=recipe.encoder_rate * _LORA_RATE)
+        optimise(self.model, rows, recipe, self.out / checkpoint)
         if lora:
             self.model.encoder = self.model.encoder.merge_and_unload()
 
