@@ -31,7 +31,8 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def messages(part: str) -> list[tuple[str, str]]:
-    rows = [json.loads(line) for line in (MESSAGES / f"{part}.jsonl").open(encoding="utf-8")]
+    lines = (MESSAGES / f"{part}.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
     return [(row["text"], row["intent"]) for row in rows if row["intent"] in INTENTS]
 
 
