@@ -100,16 +100,12 @@ def promoted(
 
 
 def reordered(scores: Sequence[float], logits: Sequence[float], weight: float) -> list[int]:
-    """Positions, best first: fused score plus `weight` times the re-ranker's share of belief.
+    """Positions, best first: each score less `weight` times how far its logit is below the best.
 
-    `logits` belong to the first scores; those it does not reach keep their order behind them.
+    `logits` belong to the first scores; those they do not reach keep their order behind them.
     """
-    if not logits:
-        return list(range(len(scores)))
-    top = max(logits)
-    odds = [math.exp(logit - top) for logit in logits]
-    total = sum(odds)
-    head = [score + weight * odd / total for score, odd in zip(scores, odds, strict=False)]
+    top = max(logits, default=0.0)
+    head = [score - weight * (top - logit) for score, logit in zip(scores, logits, strict=False)]
     order = sorted(range(len(head)), key=lambda position: -head[position])
     return order + list(range(len(head), len(scores)))
 
