@@ -34,3 +34,9 @@ def show_report(found: dict[str, Any]) -> None:
             common.say(f"  {row['id']}  {row['title']}")
         if len(unused) > _SHOWN:
             common.say(f"  and {len(unused) - _SHOWN} more (--json lists all)")
+    for row in found.get("weeks", []):
+        share = row["answerable_share"]
+        known = "–" if share is None else f"{share:.0%}"
+        common.say(
+            f"{row['week']}  {row['questions']} questions, {known}, {row['total_gaps']} gaps"
+        )

@@ -31,6 +31,10 @@ app.conf.update(
             "task": "intent.look_for_drift",
             "schedule": crontab(day_of_week=1, hour=4, minute=30),
         },
+        "report-coverage-weekly": {
+            "task": "history.report_coverage",
+            "schedule": crontab(hour=5, minute=40, day_of_week="monday"),
+        },
         "warm-up-hourly": {"task": "cache.warm_up", "schedule": crontab(minute=7)},
     },
 )

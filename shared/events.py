@@ -214,6 +214,9 @@ class Citation(BaseModel):
         )
 
 
+RELEVANT = 0.5  # of `answerable`: from here on, the passages more likely answer than not
+
+
 class Grounded(Routed):
     """Passages that may answer, best first, and the probability that they do."""
 

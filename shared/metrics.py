@@ -83,6 +83,11 @@ INTENT_FEEDBACK_ACCURACY = Gauge(
     "switchboard_intent_feedback_accuracy",
     "Share of labelled messages whose route the model gets right, 0 to 1.",
 )
+SEARCHES = Counter(
+    "switchboard_searches_total",
+    "Questions searched, by whether a passage probably answers: relevant, doubtful.",
+    ["tenant", "result"],
+)
 ESCALATIONS = Counter("switchboard_escalations_total", "Hand-overs by rule.", ["tenant", "rule"])
 OPEN_SOCKETS = Gauge("switchboard_open_sockets", "Clients connected now.", ["kind"])
 OUTBOX = Gauge("switchboard_outbox_messages", "Accepted, but not yet on the broker.")

@@ -25,20 +25,20 @@ class SqlTranscripts:
     async def add(self, event: Conversational, entries: tuple[Entry, ...], now_ms: int) -> bool:
         """Store what is new of `entries`; False when the conversation was erased."""
         async with self._database.writing(event.conversation_id) as connection:
-            if await _is_erased(connection, event):
+            if await is_erased(connection, event):
                 return False
             first_ms = min((entry.created_unix_ms for entry in entries), default=now_ms)
             last_ms = max((entry.created_unix_ms for entry in entries), default=now_ms)
-            await _touch(connection, event, first_ms, last_ms)
+            await touch(connection, event, first_ms, last_ms)
             await insert_new(connection, messages, [_row(event, entry) for entry in entries])
         return True
 
     async def add_feedback(self, event: FeedbackGiven) -> bool:
         """Store a thumb; False when the conversation was erased."""
         async with self._database.writing(event.conversation_id) as connection:
-            if await _is_erased(connection, event):
+            if await is_erased(connection, event):
                 return False
-            await _touch(connection, event, event.given_unix_ms, event.given_unix_ms)
+            await touch(connection, event, event.given_unix_ms, event.given_unix_ms)
             row = event.model_dump(exclude={"topic"})
             await insert_new(connection, feedback, [row])
         return True
@@ -115,13 +115,14 @@ def _identity(event: Conversational) -> dict[str, str]:
     return {"tenant_id": event.tenant_id, "conversation_id": event.conversation_id}
 
 
-async def _is_erased(connection: AsyncConnection, event: Conversational) -> bool:
+async def is_erased(connection: AsyncConnection, event: Conversational) -> bool:
+    """Whether the conversation takes no more."""
     here = (event.tenant_id, event.conversation_id)
     found = await connection.execute(_of(select(tombstones), tombstones, here))
     return found.first() is not None
 
 
-async def _touch(
+async def touch(
     connection: AsyncConnection, event: Conversational, first_ms: int, last_ms: int
 ) -> None:
     """Make sure of the conversation and widen its span of time; events come in any order."""

@@ -22,11 +22,18 @@ class Library(Protocol):
     ) -> list[dict[str, Any]]: ...
 
 
+class Reports(Protocol):
+    """Where coverage reports come from."""
+
+    async def coverage(self, tenant_id: str, days: int) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class ApiDeps:
     """What the API needs; `token` is what callers show in X-Switchboard-Internal."""
 
     library: Library
+    reports: Reports
     token: str
     page_limit: int
 
@@ -42,6 +49,7 @@ Admitted = Annotated[ApiDeps, Depends(_deps)]
 Tenant = Annotated[str, Query(min_length=1, max_length=100)]
 
 router = APIRouter(prefix="/v1/conversations")
+about_documents = APIRouter(prefix="/v1/coverage")
 
 
 def build_api(deps: ApiDeps) -> FastAPI:
@@ -54,6 +62,7 @@ def build_api(deps: ApiDeps) -> FastAPI:
         return Problem(503, "The transcript store is away", "", {"Retry-After": "2"}).response()
 
     api.include_router(router)
+    api.include_router(about_documents)
     return api
 
 
@@ -89,3 +98,11 @@ async def export(conversation_id: str, deps: Admitted, tenant: Tenant) -> Respon
     name = "".join(c for c in conversation_id if c.isascii() and (c.isalnum() or c in "-_"))
     disposition = f'attachment; filename="conversation-{name}.json"'
     return JSONResponse(body, headers={"Content-Disposition": disposition})
+
+
+@about_documents.get("")
+async def coverage(
+    deps: Admitted, tenant: Tenant, days: Annotated[int, Query(ge=1, le=365)] = 7
+) -> dict[str, Any]:
+    """What was asked and no document answers; articles nobody needs or nobody likes."""
+    return await deps.reports.coverage(tenant, days)

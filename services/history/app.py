@@ -8,7 +8,9 @@ from pathlib import Path
 from services.history import handlers
 from services.history.adapters import SqlTranscripts
 from services.history.api import ApiDeps, build_api
+from services.history.coverage_store import SqlCoverage
 from services.history.jobs import purge_forever
+from services.history.reports import Reporter
 from services.history.settings import HistorySettings
 from shared.database import migrate, open_database
 from shared.runner import Runtime
@@ -27,15 +29,17 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     try:
         await migrate(database, MIGRATIONS, "history_version")
         transcripts = SqlTranscripts(database)
+        coverage = SqlCoverage(database)
+        reporter = Reporter(coverage, runtime.clock)
         token = internal_token(runtime.settings.secret_key.get_secret_value())
         stopping = asyncio.Event()
         purging = asyncio.create_task(purge_forever(transcripts, settings, runtime.clock, stopping))
         yield Service(
             "history",
-            handlers.Deps(transcripts, runtime.clock),
+            handlers.Deps(transcripts, coverage, runtime.clock),
             handlers=handlers.HANDLERS,
             probes={"database": database.ping},
-            api=build_api(ApiDeps(transcripts, token, settings.page_limit)),
+            api=build_api(ApiDeps(transcripts, reporter, token, settings.page_limit)),
         )
         stopping.set()
         await purging

@@ -12,9 +12,13 @@ from shared.events import (
     ConversationErased,
     Escalated,
     FeedbackGiven,
+    Grounded,
+    KnowledgeChanged,
     Relayed,
     Screened,
 )
+
+FULL = "full"  # the mode in which no passage means that there is none
 
 
 class Transcripts(Protocol):
@@ -29,11 +33,22 @@ class Transcripts(Protocol):
     async def erase(self, event: Conversational, erased_unix_ms: int) -> None: ...
 
 
+class Coverage(Protocol):
+    """Where it is kept what documents cover; every call may be repeated."""
+
+    async def add_question(self, event: Grounded, now_ms: int) -> None: ...
+
+    async def add_uses(self, event: Answered, now_ms: int) -> None: ...
+
+    async def set_document(self, event: KnowledgeChanged) -> None: ...
+
+
 @dataclass(frozen=True)
 class Deps:
     """What history needs."""
 
     transcripts: Transcripts
+    coverage: Coverage
     clock: Clock
 
 
@@ -56,6 +71,8 @@ async def keep_relayed(event: Relayed, deps: Deps) -> None:
 async def keep_answer(event: Answered, deps: Deps) -> None:
     """The whole answer with its provenance, once its last part is out."""
     await _keep(event, deps)
+    if event.last and event.citations:
+        await deps.coverage.add_uses(event, deps.clock.unix_ms())
 
 
 async def keep_hand_over(event: Escalated, deps: Deps) -> None:
@@ -73,6 +90,18 @@ async def keep_feedback(event: FeedbackGiven, deps: Deps) -> None:
     await deps.transcripts.add_feedback(event)
 
 
+async def count_question(event: Grounded, deps: Deps) -> None:
+    """Whether a passage answers a customer's question; its words are kept if none does."""
+    was_searched = bool(event.passages) or event.mode == FULL
+    if event.route == "knowledge_base" and was_searched and not event.shadow_of:
+        await deps.coverage.add_question(event, deps.clock.unix_ms())
+
+
+async def keep_document(event: KnowledgeChanged, deps: Deps) -> None:
+    """What may be cited."""
+    await deps.coverage.set_document(event)
+
+
 async def erase(event: ConversationErased, deps: Deps) -> None:
     """Nothing of this conversation stays, and nothing late comes back."""
     await deps.transcripts.erase(event, event.erased_unix_ms)
@@ -85,6 +114,8 @@ HANDLERS = (
     keep_hand_over,
     keep_reply,
     keep_feedback,
+    count_question,
+    keep_document,
     erase,
 )
 BROADCAST = ()

@@ -3,11 +3,13 @@
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -74,4 +76,50 @@ tombstones = Table(
     Column("tenant_id", String(100), primary_key=True),
     Column("conversation_id", String(100), primary_key=True),
     Column("erased_unix_ms", BigInteger, nullable=False, index=True),
+)
+
+# What coverage reports are made of. Text and embedding only where no passage answers.
+questions = Table(
+    "history_questions",
+    metadata,
+    Column("tenant_id", String(100), primary_key=True),
+    Column("conversation_id", String(100), primary_key=True),
+    Column("turn_id", String(100), primary_key=True),
+    Column("asked_unix_ms", BigInteger, nullable=False),
+    Column("answerable", Float, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("embedding", LargeBinary),  # [dimensions] float16, unit length
+    ForeignKeyConstraint(*_OF_CONVERSATION, ondelete="CASCADE"),
+    Index("history_questions_by_time", "tenant_id", "asked_unix_ms"),
+)
+
+uses = Table(
+    "history_uses",
+    metadata,
+    Column("tenant_id", String(100), primary_key=True),
+    Column("conversation_id", String(100), primary_key=True),
+    Column("turn_id", String(100), primary_key=True),
+    Column("document_id", String(128), primary_key=True),
+    Column("used_unix_ms", BigInteger, nullable=False),
+    ForeignKeyConstraint(*_OF_CONVERSATION, ondelete="CASCADE"),
+    Index("history_uses_by_time", "tenant_id", "used_unix_ms"),
+)
+
+documents = Table(
+    "history_documents",
+    metadata,
+    Column("tenant_id", String(100), primary_key=True),
+    Column("document_id", String(128), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("is_indexed", Boolean, nullable=False),
+    Column("changed_unix_ms", BigInteger, nullable=False),
+)
+
+reports = Table(
+    "history_reports",
+    metadata,
+    Column("tenant_id", String(100), primary_key=True),
+    Column("week", String(10), primary_key=True),  # ISO, e.g. 2026-W48
+    Column("report", JSON, nullable=False),
 )

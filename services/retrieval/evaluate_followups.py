@@ -17,10 +17,11 @@ import numpy as np
 from services.retrieval.chunking import chunk_document
 from services.retrieval.datasets import Document, json_rows
 from services.retrieval.evaluate import DEPTH, TENANT, fill, measures
-from services.retrieval.followups import content_words, mixed, resolved
+from services.retrieval.followups import mixed, resolved
 from services.retrieval.search import Searcher
 from shared.embeddings import Embedder, Vectors
 from shared.vectors import Query, open_vectors
+from shared.words import content_words
 
 SELF_CONTAINED_COSINE = 0.95  # of question and rewrite: from here on, nothing was missing
 _TURN = "|user|:"

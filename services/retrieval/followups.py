@@ -10,20 +10,18 @@ English only: a question in another language stays as it is.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from shared.embeddings import Vectors
-from shared.extractive import stem
 from shared.vectors.lexical import language_of
+from shared.words import Word, content_words
 
 MAX_TURNS = 6  # further back, a word is rarely meant any more
 MAX_CARRIED_WORDS = 8  # more would outweigh the question itself
 SHORT_WORDS = 2  # so few content words are half a question, unless one of them is a name
 FULL_WORDS = 6  # with more content words, a pronoun mostly stands for one of them
 
-_WORD = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*")
 _PRONOUN = re.compile(
     r"\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers|this|these|those|ones?|there"
     r"|that(?=\s*[?.!,]|\s*$|\s+\w+\s*[?.!]|\s+(?:is|was|does|works?|mean|means|case|one)\b)"
@@ -41,46 +39,6 @@ _OPENING = re.compile(
     re.I,
 )
 _DEFINITION = re.compile(r"^\W*(?:what|who)\s*(?:'s|’s|is|are|was|were)\b", re.I)
-_STOP_WORDS = frozenset(
-    """
-    a about actually again all also am an and another any anyone anything are aren't as ask at back
-    be because been before being best better between both but by bye can can't cannot clarify come
-    could did didn't different do does doesn't doing don't done each either else ever every example
-    explain few find first for from further get give given go going good got great had has have he
-    hello help her here hers hey hi him his how i i'd i'll i'm i've if in instead into is isn't it
-    it's its just kind know last let like list little long look lot made make makes many may maybe
-    me mean means meant might mine more most much must my need never new next no not now of off oh
-    ok okay on once one ones only or other others our out over own please question questions rather
-    really right said same say see she should show so some something sorry speaking still such sure
-    take talking tell than thank thanks that that's the their theirs them then there these they
-    thing things think this those though through to too under understand until up us use used using
-    very want was wasn't way we well were what what's when where which while who whom whose why will
-    with without won't wonder wondering work works would yes yet you you're your
-    """.split()
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word that carries meaning."""
-
-    text: str
-    stem: str
-    is_name: bool  # capitalised inside a sentence, or an abbreviation
-
-
-def content_words(text: str) -> list[Word]:
-    """The words that carry meaning, in order, each once."""
-    found: dict[str, Word] = {}
-    for match in _WORD.finditer(text):
-        word = match.group().removesuffix("'s").removesuffix("’s")
-        before = text[max(0, match.start() - 3) : match.start()]
-        begins = not any(map(str.isalnum, before)) or any(mark in before for mark in ".!?:")
-        is_name = word.isupper() or (word[0].isupper() and not begins)
-        is_meant = word.lower() not in _STOP_WORDS or (is_name and word[1:].islower())
-        if len(word) >= 2 and is_meant and not word.startswith(("I'", "I’")):
-            found.setdefault(stem(word.lower()), Word(word, stem(word.lower()), is_name))
-    return list(found.values())
 
 
 def leans_on_earlier(question: str) -> bool:

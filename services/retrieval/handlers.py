@@ -7,9 +7,11 @@ from typing import Any, Protocol
 from services.retrieval.documents import KnownVectors
 from services.retrieval.ledger import Indexed
 from services.retrieval.settings import RetrievalSettings
+from shared import metrics
 from shared.boards import PolicyBoard
 from shared.clock import Clock
 from shared.events import (
+    RELEVANT,
     DocumentPrepared,
     DocumentSubmitted,
     Grounded,
@@ -110,6 +112,9 @@ async def ground(event: Routed, deps: Deps) -> Grounded:
         return event.then(Grounded)
     lexical_only = policy.retrieval == "lexical"
     found = await deps.search.search(event, lexical_only=lexical_only, rerank=policy.rerank)
+    if not event.shadow_of:
+        result = "relevant" if found.answerable >= RELEVANT else "doubtful"
+        metrics.SEARCHES.labels(event.tenant_id, result).inc()
     return event.then(
         Grounded,
         passages=found.passages,

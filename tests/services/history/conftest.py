@@ -6,6 +6,7 @@ import pytest
 
 from services.history.adapters import SqlTranscripts
 from services.history.app import MIGRATIONS
+from services.history.coverage_store import SqlCoverage
 from services.history.handlers import Deps
 from shared.clock import ManualClock
 from shared.database import Database, migrate, open_database
@@ -21,4 +22,4 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def deps(database: Database) -> Deps:
-    return Deps(SqlTranscripts(database), ManualClock())
+    return Deps(SqlTranscripts(database), SqlCoverage(database), ManualClock())

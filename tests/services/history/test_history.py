@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from services.history import core, handlers
 from services.history.adapters import DAY_MS, SqlTranscripts
 from services.history.api import ApiDeps, build_api
+from services.history.coverage_store import SqlCoverage
 from services.history.handlers import Deps
 from services.history.jobs import purge_once
+from services.history.reports import Reporter
 from services.history.settings import HistorySettings
 from shared.clock import ManualClock
 from shared.database import Database
@@ -200,7 +202,8 @@ def test_any_text_is_a_cursor_or_is_not_but_never_an_error(text: str) -> None:
 
 
 def client(database: Database, token: str = "secret") -> httpx.AsyncClient:
-    app = build_api(ApiDeps(SqlTranscripts(database), "secret", page_limit=2))
+    reporter = Reporter(SqlCoverage(database), ManualClock())
+    app = build_api(ApiDeps(SqlTranscripts(database), reporter, "secret", page_limit=2))
     install_problems(app)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
