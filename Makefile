@@ -62,7 +62,7 @@ format: env-test ## let ruff tidy the code
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: bench-bus bench-turns bench-retrieval bench-intent bench-cache ## all measurements
+bench: bench-bus bench-turns bench-ingest bench-retrieval bench-intent bench-cache ## all measurements
 
 bench-bus: env ## hop latency and throughput of the bus variants, side by side
 	@$(PY) -m shared.bus.bench
@@ -80,6 +80,9 @@ bench-cache: ## the semantic cache at 100,000 entries beside GPTCache and redisv
 bench-intent: env ## the intent model's speed, one message and many; its quality where DATA= is given
 	@$(PY) -m services.intent.bench
 	@$(if $(DATA),$(PY) -m services.cli eval intent --data $(DATA))
+
+bench-ingest: env ## speed and memory of ingestion, and questions meanwhile; DOCUMENTS=10000 takes minutes
+	@$(PY) -m services.retrieval.bench_ingest --documents $(or $(DOCUMENTS),500)
 
 bench-retrieval: env ## time of each step of a search: make bench-retrieval KB=folder QUERIES=file
 	@$(PY) -m services.retrieval.bench --kb $(or $(KB),infra/sample_shop/articles) $(if $(QUERIES),--queries $(QUERIES))
