@@ -19,7 +19,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"visibility_timeout": 3600},
+    broker_transport_options={"visibility_timeout": 600},
     task_default_queue="switchboard",
     timezone="UTC",
     beat_schedule={
