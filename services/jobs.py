@@ -10,7 +10,12 @@ from shared.settings import Settings, load
 
 app = Celery("switchboard", broker=load(Settings).celery_broker_url)
 app.conf.update(
-    include=["services.cache.jobs", "services.intent.jobs", "services.retrieval.jobs"],
+    include=[
+        "services.cache.jobs",
+        "services.history.weekly",
+        "services.intent.jobs",
+        "services.retrieval.jobs",
+    ],
     # One process with one model in it: a pool of forks would load the embedder once per fork.
     worker_pool="solo",
     task_ignore_result=True,

@@ -211,7 +211,19 @@ async def test_weekly_reports_are_kept_and_shown_as_a_trend(
 def test_the_week_of_a_report_is_the_one_that_is_over() -> None:
     monday_ms = 1_764_000_000_000 // DAY_MS * DAY_MS  # 2025-11-24T00:00Z
     assert week_of(monday_ms + 5 * 3_600_000) == "2025-W47"
-    assert "report-coverage-weekly" in jobs.conf.beat_schedule
+
+
+def test_celery_makes_the_weekly_report_and_knows_every_scheduled_task() -> None:
+    assert jobs.conf.beat_schedule["report-coverage-weekly"]["task"] == "history.report_coverage"
+    jobs.loader.import_default_modules()
+    scheduled = {entry["task"] for entry in jobs.conf.beat_schedule.values()}
+    assert scheduled <= set(jobs.tasks)
+
+
+def test_documents_are_synced_every_night() -> None:
+    nightly = jobs.conf.beat_schedule["sync-documents-nightly"]
+    assert nightly["task"] == "retrieval.sync_sources"
+    assert (nightly["schedule"].hour, len(nightly["schedule"].day_of_week)) == ({3}, 7)
 
 
 async def test_the_report_is_for_the_gateway_only(database: Database, embedder: Embedder) -> None:
