@@ -78,6 +78,17 @@ def intent(data: Data, train: Train = None, as_json: common.AsJson = False) -> N
 
 
 @app.command()
+def decisions(data: Data, as_json: common.AsJson = False) -> None:
+    """What the router would do with first messages, and how often that is right."""
+    from services.intent.rehearsal import rehearse
+    from services.intent.settings import IntentSettings
+    from shared.settings import load
+
+    common.home()
+    _print(rehearse(data, load(IntentSettings)), as_json, lines_of)
+
+
+@app.command()
 def cache(pairs: Pairs, as_json: common.AsJson = False) -> None:
     """How often a cached answer is reused rightly, and wrongly."""
     evaluate = _function("services.cache.evaluate")

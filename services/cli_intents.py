@@ -28,7 +28,7 @@ def unsure(file: Target, clear: Clear = False, url: Url = "", key: common.Key = 
     with file.open("w", encoding="utf-8", newline="") as out:
         writer = csv.DictWriter(out, COLUMNS, restval="", extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(messages)
+        writer.writerows({**each, "text": for_a_sheet(each["text"])} for each in messages)
     if clear:
         _call("DELETE", url, key, "/unsure")
     common.say(f"{len(messages)} messages in {file}")
@@ -51,6 +51,11 @@ def drift(url: Url = "", key: common.Key = "", as_json: common.AsJson = False) -
     accuracy = "no labels" if found["accuracy"] is None else f"{found['accuracy']:.1%}"
     common.say(f"week {found['week']}: stability index {index} (above 0.25: retrain)")
     common.say(f"route accuracy on {found['labelled']} labelled messages: {accuracy}")
+
+
+def for_a_sheet(text: str) -> str:
+    """A customer's words as a cell that no spreadsheet takes for a formula. Source: OWASP."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _call(method: str, url: str, key: str, path: str) -> httpx.Response:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from services.intent.classifier import OnnxClassifier, Scores
 from shared.errors import Unavailable
-from shared.events import Missed
+from shared.events import ConversationErased, Missed
 from shared.executor import BoundedExecutor
 from shared.kv.port import KeyValue
 
@@ -58,6 +58,7 @@ class Unsure:
     guessed_intent: str
     guessed_route: str
     confidence: float  # of the route
+    conversation_id: str = ""  # erased with it
 
 
 class UnsureLog:
@@ -70,19 +71,31 @@ class UnsureLog:
 
     async def note(self, tenant_id: str, message: Unsure) -> None:
         """Keep one; losing it harms nobody."""
-        value = json.dumps(asdict(message)).encode()
         with suppress(Unavailable):
-            await self._kv.append_once(
-                _unsure(tenant_id),
-                {message.turn_id: value},
-                ttl_s=self._ttl_s,
-                max_items=self._most,
-            )
+            await self._append(tenant_id, [message])
+
+    async def _append(self, tenant_id: str, messages: Sequence[Unsure]) -> None:
+        items = {each.turn_id: json.dumps(asdict(each)).encode() for each in messages}
+        await self._kv.append_once(
+            _unsure(tenant_id), items, ttl_s=self._ttl_s, max_items=self._most
+        )
 
     async def read(self, tenant_id: str) -> Sequence[Unsure]:
         """All that are kept, oldest first. Raises Unavailable."""
         rows = await self._kv.read_after(_unsure(tenant_id), 0)
         return [_parsed(json.loads(value)) for _, value in rows]
+
+    async def forget(self, event: ConversationErased) -> None:
+        """Drop what was said in an erased conversation. Raises Unavailable.
+
+        A message noted between reading and writing is lost: it would only have been a label.
+        """
+        kept = await self.read(event.tenant_id)
+        rest = [each for each in kept if each.conversation_id != event.conversation_id]
+        if len(rest) < len(kept):
+            await self.clear(event.tenant_id)
+            if rest:
+                await self._append(event.tenant_id, rest)
 
     async def clear(self, tenant_id: str) -> None:
         """They have been labelled. Raises Unavailable."""

@@ -11,7 +11,7 @@ from services.intent.topics import Topics
 from shared import metrics
 from shared.boards import PolicyBoard
 from shared.errors import Overloaded, Transient
-from shared.events import Answered, Escalated, Missed, Routed
+from shared.events import Answered, ConversationErased, Escalated, Missed, Routed
 from shared.offers import OPTIONS, PERSON, offering
 
 
@@ -37,6 +37,7 @@ class UnsureMessages(Protocol):
     """Keeps what is worth a label."""
 
     async def note(self, tenant_id: str, message: Unsure) -> None: ...
+    async def forget(self, event: ConversationErased) -> None: ...
 
 
 class Confidences(Protocol):
@@ -130,7 +131,8 @@ async def _learn(event: Missed, scores: core.Scores, decision: core.Decision, de
     await deps.confidences.count(event.tenant_id, scores.route_confidence)
     if decision.unsure:
         confidence = round(scores.route_confidence, 4)
-        message = Unsure(event.turn_id, event.text, scores.intent, scores.route, confidence)
+        guess = (scores.intent, scores.route, confidence)
+        message = Unsure(event.turn_id, event.text, *guess, event.conversation_id)
         await deps.unsure.note(event.tenant_id, message)
 
 
@@ -191,6 +193,11 @@ def _say(
     )
 
 
-HANDLERS = (route,)
+async def forget(event: ConversationErased, deps: Deps) -> None:
+    """Nothing of an erased conversation waits for a label."""
+    await deps.unsure.forget(event)
+
+
+HANDLERS = (route, forget)
 BROADCAST = ()
 REPLAYED = ()

@@ -29,13 +29,13 @@ class IntentSettings(Section):
         0.75, ge=0, le=1, description="below, a FAQ question goes to the documents"
     )
     min_intent_confidence: float = Field(
-        0.5, ge=0, le=1, description="of the fine intent; below, no template is picked"
+        0.65, ge=0, le=1, description="of the fine intent; below, no template is picked"
     )
     min_escalate_confidence: float = Field(
-        0.65, ge=0, le=1, description="below, a wish for a person is not taken for one"
+        0.6, ge=0, le=1, description="below, a wish for a person is not taken for one"
     )
     min_topic_confidence: float = Field(
-        0.5,
+        0.35,
         ge=0,
         le=1,
         description="of a fine intent that is a sensitive topic, to be taken for it",
@@ -45,7 +45,7 @@ class IntentSettings(Section):
         0.85, ge=0, le=1, description="for saying that a question is not ours to answer"
     )
     min_choice_confidence: float = Field(
-        0.15, ge=0, le=1, description="of one fine intent to be worth asking about"
+        0.2, ge=0, le=1, description="of one fine intent to be worth asking about"
     )
     min_choices_confidence: float = Field(
         0.75, ge=0, le=1, description="of two or three together, to ask which was meant"

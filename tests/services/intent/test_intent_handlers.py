@@ -3,10 +3,10 @@
 import pytest
 
 from services.intent import texts
-from services.intent.handlers import route
+from services.intent.handlers import forget, route
 from shared import offers
 from shared.errors import Transient
-from shared.events import Answered, Escalated, PolicyChanged, Routed
+from shared.events import Answered, ConversationErased, Escalated, PolicyChanged, Routed
 from shared.policy import Policy
 from tests.services.intent.conversation import OFFERED, Told, World, exchange, missed, scored
 
@@ -120,6 +120,17 @@ async def test_unsure_messages_wait_for_a_label_and_are_bounded(world: World) ->
     assert (kept[0].guessed_intent, kept[0].confidence) == ("opening_hours", 0.3)
     await world.unsure.clear("t")
     assert await world.unsure.read("t") == []
+
+
+async def test_an_erased_conversation_leaves_no_message_to_label(world: World) -> None:
+    world.told.otherwise = scored("faq", 0.3)
+    await route(missed("mine", turn="1"), world.deps)
+    await route(missed("theirs", turn="2", conversation_id="other"), world.deps)
+    erased = ConversationErased(tenant_id="t", conversation_id="c", erased_unix_ms=1)
+    await forget(erased, world.deps)
+    assert [row.text for row in await world.unsure.read("t")] == ["theirs"]
+    await forget(erased, world.deps)  # delivered again
+    assert [row.text for row in await world.unsure.read("t")] == ["theirs"]
 
 
 async def test_without_the_classifier_words_decide(world: World) -> None:
