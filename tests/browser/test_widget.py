@@ -36,6 +36,48 @@ def test_a_person_joins_and_speaks(page: Page) -> None:
     expect(page.locator("article.bot")).to_have_count(2)  # the greeting and the hand-over
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_an_offer_is_taken_with_a_click_and_then_gone(
+    browser: Browser, base_url: str, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 844})
+    page = context.new_page()
+    page.goto(base_url)
+    page.get_by_role("button", name="Ask us").click()
+    ask(page, "agent")
+    offer = page.get_by_role("group", name="Choose an answer")
+    expect(offer.get_by_role("button")).to_have_text(["Talk to a person", "No, thanks"])
+    for button in offer.get_by_role("button").all():
+        box = button.bounding_box()
+        assert box is not None and box["height"] >= 24  # WCAG 2.2, success criterion 2.5.8
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    offer.get_by_role("button", name="Talk to a person").click()
+    expect(page.get_by_text("You are number 2 in the queue.")).to_be_visible()
+    expect(offer).to_have_count(0)
+    # Where the buttons were: not lost at the top of the page, and no phone's keyboard comes up.
+    assert page.evaluate("document.activeElement.localName") == "switchboard-chat"
+    context.close()
+
+
+def test_a_choice_is_made_by_keyboard_and_outlives_a_reload(page: Page) -> None:
+    ask(page, "cancel")
+    choices = page.get_by_role("group", name="Choose an answer").get_by_role("button")
+    expect(choices).to_have_count(3)
+    page.reload()
+    page.get_by_role("button", name="Ask us").click()
+    choices.nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("article.bot").last).to_contain_text("You said: Cancel Morrow Club")
+    expect(choices).to_have_count(0)
+
+
+def test_a_typed_answer_takes_the_buttons_away_too(page: Page) -> None:
+    ask(page, "cancel")
+    expect(page.get_by_role("group", name="Choose an answer")).to_be_visible()
+    ask(page, "something else")
+    expect(page.get_by_role("group", name="Choose an answer")).to_have_count(0)
+
+
 def test_a_stopped_answer_stays_as_it_was(page: Page) -> None:
     ask(page, "How long can I return an item?")
     expect(page.locator("article.bot").last).to_contain_text("You can return")

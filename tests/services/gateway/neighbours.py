@@ -20,6 +20,7 @@ from shared.events import (
     Received,
     Relayed,
 )
+from shared.offers import OPTIONS, PERSON
 from shared.runner import Runtime
 from shared.service import Service
 
@@ -31,6 +32,7 @@ SOURCE = Citation(
     snippet="You can return unused items within 30 days of delivery.",
     score=0.82,
 )
+CHOICES = ("Cancel an order", "Cancel Morrow Club", "Take my address off every list you keep")
 SENTENCES = (
     "You can return unused items within 30 days of delivery.",
     "Machines, grinders and scales may be tried at home and returned clean.",
@@ -48,12 +50,21 @@ class Deps:
 async def converse(
     event: Received, deps: Deps
 ) -> AsyncIterator[Answered | Escalated | Relayed | OwnerChanged]:
-    """Streams for "return", silence for "nothing", a person for "person", an echo otherwise."""
+    """Streams for "return", silence for "nothing", a person for "person", an echo otherwise.
+
+    "agent" is offered a person, "cancel" is asked which.
+    """
     text = event.text.lower()
     known: dict[str, Any] = {"question": event.text, "route": "knowledge_base"}
     known |= {"origin": "knowledge", "tier": "extractive", "confidence": 0.91}
     if event.owner != BOT:
         yield event.then(Relayed, text=event.text)
+    elif text == "agent":
+        yield event.then(
+            Answered, text="Shall I bring in a colleague?", offer=PERSON, options=OPTIONS, **known
+        )
+    elif text == "cancel":
+        yield event.then(Answered, text="Which one?", options=CHOICES, **known)
     elif "person" in text:
         yield event.then(
             Escalated, reason="The customer asked for a person.", rule="intent.ask_for_human"
