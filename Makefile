@@ -95,9 +95,11 @@ test-training: env-test ## train tiny models, interrupt and resume them (needs 5
 	@$(PYTHON) infra/local/environment.py train
 	@$(PY) -m pytest -m training
 
-train-intent: ## retrain the intent model: make train-intent DATA=messages.csv OUT=folder
+train-intent: ## retrain the intent model: make train-intent DATA="messages.csv more.jsonl" OUT=folder [DEV=file TEST=file RESUME=1 LORA=1]
 	@$(PYTHON) infra/local/environment.py train
-	@.venv-train/bin/python -m services.intent.training --data $(DATA) --out $(or $(OUT),var/intent-model)
+	@.venv-train/bin/python -m services.intent.training $(foreach file,$(DATA),--data $(file)) \
+		$(if $(DEV),--dev $(DEV)) $(if $(TEST),--test $(TEST)) $(if $(RESUME),--resume) $(if $(LORA),--lora) \
+		--out $(or $(OUT),var/intent-model)
 
 train-cache: ## retrain the cache's second check: make train-cache PAIRS="a.jsonl b.jsonl" OUT=folder
 	@$(PYTHON) infra/local/environment.py train
