@@ -30,11 +30,18 @@ class Source:
     test: Path | None = None
 
     def rows(self, recipe: Recipe) -> tuple[list[Message], list[Message]]:
-        """(train, dev)."""
+        """(train, dev).
+
+        Raises:
+            ValueError: a bad row, or too few messages for any to be held out.
+        """
         rows = data.read_all(self.train)
         if self.dev is not None:
             return rows, data.read(self.dev)
-        return data.split(rows, recipe.held_out(len(rows)), recipe.seed)
+        kept, held = data.split(rows, recipe.held_out(len(rows)), recipe.seed)
+        if not any(message.intent for message in held):
+            raise ValueError("an intent needs at least three messages, so that one can be held out")
+        return kept, held
 
 
 @dataclass(frozen=True)
