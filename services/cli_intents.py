@@ -9,7 +9,7 @@ import httpx
 import typer
 
 from services import cli_common as common
-from shared.errors import Unavailable
+from shared.errors import ConfigurationError, Unavailable
 from shared.identity import port_of
 
 app = typer.Typer(cls=common.Group, no_args_is_help=True, help="The router's own learning.")
@@ -17,6 +17,13 @@ Url = Annotated[str, typer.Option("--url", help="where the intent service listen
 Target = Annotated[
     Path, typer.Argument(dir_okay=False, resolve_path=True, help="a CSV to label; written anew")
 ]
+Labelled = Annotated[
+    Path,
+    typer.Argument(
+        exists=True, dir_okay=False, resolve_path=True, help="CSV or JSONL: text, route, intent"
+    ),
+]
+AT_ONCE = 500  # labels in one request
 Clear = Annotated[bool, typer.Option("--clear", help="forget them afterwards")]
 COLUMNS = ("text", "intent", "route", "guessed_intent", "guessed_route", "confidence")
 
@@ -33,8 +40,26 @@ def unsure(file: Target, clear: Clear = False, url: Url = "", key: common.Key = 
         _call("DELETE", url, key, "/unsure")
     common.say(f"{len(messages)} messages in {file}")
     common.say(
-        "fill in `intent` and `route`, delete the rest, then: make train-intent DATA=… OUT=…"
+        "fill in `intent` and `route`, delete the rest, then: make train-intent DATA=… OUT=…; "
+        "`switchboard intents label FILE` has the model measured on them every week"
     )
+
+
+@app.command()
+def label(file: Labelled, url: Url = "", key: common.Key = "") -> None:
+    """Send labelled messages back: the weekly look measures the model on them."""
+    from services.intent.training.data import read
+
+    try:
+        rows = [row for row in read(file) if row.route]
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{file}: {error}") from None
+    if not rows:
+        raise ConfigurationError(f"{file}: no row has a `route`")
+    labels = [{"text": r.text, "route": r.route, "intent": r.intent or ""} for r in rows]
+    for start in range(0, len(labels), AT_ONCE):
+        _call("POST", url, key, "/labels", {"labels": labels[start : start + AT_ONCE]})
+    common.say(f"{len(labels)} labelled messages taken")
 
 
 @app.command()
@@ -58,11 +83,11 @@ def for_a_sheet(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-def _call(method: str, url: str, key: str, path: str) -> httpx.Response:
+def _call(method: str, url: str, key: str, path: str, body: object | None = None) -> httpx.Response:
     url = url or f"http://127.0.0.1:{port_of('intent', common.home())}"
     with common.client(url, common.key_of("admin", key)) as http:
         try:
-            response = common.checked(http.request(method, f"/v1/intents{path}"))
+            response = common.checked(http.request(method, f"/v1/intents{path}", json=body))
         except httpx.HTTPError as error:
             raise common.unreachable(url, error) from None
         if response.status_code != 204 and "json" not in response.headers.get("content-type", ""):

@@ -5,12 +5,17 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from pydantic import BaseModel, Field
 
 from services.intent.adapters import Unsure
 from services.intent.confidences import Look
+from services.intent.labels import Label
 from shared.errors import Unavailable
+from shared.events import Route
 from shared.keys import KeyRing
 from shared.web import Problem
+
+LABELS_AT_ONCE = 500
 
 
 class UnsureMessages(Protocol):
@@ -26,11 +31,32 @@ class Looks(Protocol):
     async def latest(self) -> Look | None: ...
 
 
+class Labels(Protocol):
+    """What people have labelled. Raises Unavailable."""
+
+    async def add(self, tenant_id: str, labels: Sequence[Label]) -> None: ...
+
+
+class LabelIn(BaseModel):
+    """A message and its right route."""
+
+    text: str = Field(min_length=1, max_length=4000)
+    route: Route
+    intent: str = Field("", max_length=128)
+
+
+class LabelsIn(BaseModel):
+    """Some labels; more are sent in several requests."""
+
+    labels: list[LabelIn] = Field(min_length=1, max_length=LABELS_AT_ONCE)
+
+
 @dataclass(frozen=True)
 class ApiDeps:
     """What the operations need."""
 
     unsure: UnsureMessages
+    labels: Labels
     looks: Looks
     keys: KeyRing
 
@@ -78,6 +104,14 @@ async def unsure(tenant_id: Tenant, deps: Wired) -> dict[str, Any]:
 async def clear(tenant_id: Tenant, deps: Wired) -> None:
     """Forget them: they have been labelled."""
     await deps.unsure.clear(tenant_id)
+
+
+@router.post("/labels")
+async def add_labels(tenant_id: Tenant, deps: Wired, given: LabelsIn) -> dict[str, int]:
+    """Messages that people have labelled: the weekly look measures the model on them."""
+    labels = [Label(each.text, each.route, each.intent) for each in given.labels]
+    await deps.labels.add(tenant_id, labels)
+    return {"taken": len(labels)}
 
 
 @router.get("/drift")

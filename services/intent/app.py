@@ -9,6 +9,7 @@ from services.intent.api import ApiDeps, build_api
 from services.intent.classifier import OnnxClassifier
 from services.intent.confidences import ConfidenceLog
 from services.intent.gauges import DriftGauges
+from services.intent.labels import LabelLog
 from services.intent.settings import IntentSettings
 from services.intent.templates import open_templates
 from services.intent.topics import open_topics
@@ -46,7 +47,9 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
             "intent",
             deps,
             handlers=handlers.HANDLERS,
-            api=build_api(ApiDeps(unsure, confidences, KeyRing.open(runtime.settings))),
+            api=build_api(
+                ApiDeps(unsure, LabelLog(runtime.kv), confidences, KeyRing.open(runtime.settings))
+            ),
             start=gauges.start,
             stop=gauges.stop,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from services.intent import drift
 from services.intent.classifier import OnnxClassifier
 from services.intent.confidences import ConfidenceLog, Look, look
+from services.intent.labels import Label, LabelLog
 from services.intent.settings import IntentSettings
 from services.intent.training.data import Message, read
 from services.jobs import app
@@ -34,7 +35,9 @@ async def _look(settings: Settings, knobs: IntentSettings) -> None:
         classifier = OnnxClassifier(knobs.model_dir, threads=settings.cpu_threads)
         log = ConfidenceLog(kv, clock)
         tenants = KeyRing.open(settings).tenants()
-        await look_and_keep(classifier, log, tenants, clock, knobs)
+        labels = LabelLog(kv)
+        labelled = [label for tenant in tenants for label in await labels.read(tenant)]
+        await look_and_keep(classifier, log, tenants, clock, knobs, labelled=labelled)
     finally:
         await kv.close()
 
@@ -45,8 +48,12 @@ async def look_and_keep(
     tenants: Sequence[str],
     clock: Clock,
     knobs: IntentSettings,
+    *,
+    labelled: Sequence[Label] = (),
 ) -> Look:
     """Compare last week with the reference file, and the model with the labelled messages.
+
+    Those are what people sent in (`labelled`) and what is in the labelled file.
 
     Raises:
         Unavailable: the store is away.
@@ -59,15 +66,15 @@ async def look_and_keep(
         tenants,
         drift.week_of(now_ms - WEEK_MS),
         reference=[scores.route_confidence for scores in reference],
-        right=_right(classifier, _rows(knobs.labelled_file)),
+        right=_right(classifier, [*labelled, *_rows(knobs.labelled_file)]),
         now_unix_ms=now_ms,
     )
     await log.keep(found)
     return found
 
 
-def _rows(path: Path | None) -> list[Message]:
-    return [row for row in _read(path) if row.route] if path else []
+def _rows(path: Path | None) -> list[Label]:
+    return [Label(row.text, row.route) for row in _read(path) if row.route] if path else []
 
 
 def _read(path: Path) -> list[Message]:
@@ -77,6 +84,6 @@ def _read(path: Path) -> list[Message]:
         raise ConfigurationError(f"{path}: {error}") from None
 
 
-def _right(classifier: OnnxClassifier, rows: Sequence[Message]) -> list[bool]:
+def _right(classifier: OnnxClassifier, rows: Sequence[Label]) -> list[bool]:
     scores = classifier.classify([row.text for row in rows])
     return [row.route == found.route for row, found in zip(rows, scores, strict=True)]

@@ -12,6 +12,7 @@ from services.intent.classifier import OnnxClassifier
 from services.intent.confidences import ConfidenceLog, look
 from services.intent.gauges import DriftGauges
 from services.intent.jobs import WEEK_MS, look_and_keep
+from services.intent.labels import Label, LabelLog
 from services.intent.settings import IntentSettings
 from shared import metrics
 from shared.clock import ManualClock
@@ -93,8 +94,9 @@ async def test_the_job_measures_the_shipped_model_on_labelled_messages(
     for _ in range(drift.LEAST_MESSAGES):
         await log.count("t", 0.99)
     clock.advance(WEEK_MS / 1000)
-    found = await look_and_keep(classifier, log, ["t", "quiet"], clock, knobs)
-    assert (found.labelled, found.accuracy) == (2, 0.5)
+    sent = [Label("hi there", "chitchat"), Label("I want to talk to a human", "escalate_human")]
+    found = await look_and_keep(classifier, log, ["t", "quiet"], clock, knobs, labelled=sent)
+    assert (found.labelled, found.accuracy) == (4, 0.75)
     assert found.index["t"] is not None and found.index["quiet"] is None
     assert await log.latest() == found
 
@@ -107,3 +109,17 @@ async def test_a_labelled_file_that_is_wrong_is_named(
     knobs = IntentSettings(labelled_file=broken)
     with pytest.raises(ConfigurationError, match=r"labels\.csv, row 1"):
         await look_and_keep(OnnxClassifier(knobs.model_dir), log, [], clock, knobs)
+
+
+async def test_the_last_label_of_a_text_counts_and_tenants_have_their_own() -> None:
+    labels = LabelLog(MemoryKeyValue())
+    await labels.add("t", [Label("Hi", "faq"), Label("Bye", "chitchat")])
+    await labels.add("t", [Label("hi!", "chitchat")])
+    await labels.add("t", [Label("Bye", "faq")])
+    await labels.add("t", [Label("Bye", "chitchat"), Label("Bye", "chitchat")])
+    await labels.add("t", [])
+    assert {each.text: each.route for each in await labels.read("t")} == {
+        "hi!": "chitchat",
+        "Bye": "chitchat",
+    }
+    assert await labels.read("other") == []
