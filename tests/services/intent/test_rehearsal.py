@@ -32,13 +32,19 @@ def test_outcomes_and_what_fits_are_counted(tmp_path: Path) -> None:
     assert sum(share.values()) == 1 and tuple(share) == OUTCOMES
 
 
-def test_on_the_shop_s_messages_asking_is_rare_and_wrong_answers_rarer() -> None:
-    report = rehearse(Path("infra/sample_shop/messages/dev.jsonl"), IntentSettings())
+def test_on_messages_the_model_never_saw_asking_is_rare_and_wrong_answers_rarer() -> None:
+    report = rehearse(Path("infra/sample_shop/messages/test.jsonl"), IntentSettings())
     share = report["share"]
     assert isinstance(share, dict)
+    assert report["trained_on"] == 0
     assert (share["asks"] or 0) <= 0.10
     assert isinstance(report["wrong_answers"], float) and report["wrong_answers"] <= 0.06
     assert isinstance(report["topics_missed"], float) and report["topics_missed"] <= 0.10
+
+
+def test_a_file_the_model_was_trained_on_is_named_as_such() -> None:
+    seen = rehearse(Path("infra/sample_shop/messages/train.jsonl"), IntentSettings())
+    assert seen["trained_on"] == 1
 
 
 @pytest.mark.parametrize("row", [{"text": "hi", "intent": "greeting"}, {"text": ""}])
