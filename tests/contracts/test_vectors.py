@@ -1,11 +1,14 @@
 """What every vector store promises, on each variant that can run here."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from qdrant_client import QdrantClient
 
 from shared.embeddings.hashing import HashingEmbedder
@@ -206,6 +209,56 @@ def test_a_search_never_sees_half_a_document() -> None:
         reader.join()
     assert len(seen) > 10
     assert {(len(versions), len(set(versions))) for versions in seen} == {(6, 1)}
+    store.close()
+
+
+class AskedBeforeEachRequest:
+    """A Qdrant client that lets somebody look in before and after every request."""
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        self._client = QdrantClient(":memory:")
+        self._look = look
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if name not in {"upsert", "delete"}:
+            return found
+
+        def watched(*arguments: Any, **more: Any) -> Any:
+            self._look()
+            done = found(*arguments, **more)
+            self._look()
+            return done
+
+        return watched
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=5))
+def test_between_any_two_requests_to_a_server_a_document_is_whole(sizes: list[int]) -> None:
+    """Of each size in turn, 0 for removed: a look in the middle sees the old or the new one."""
+    seen: list[set[tuple[str, int]]] = []
+
+    def look() -> None:
+        hits = store.search(Query("shop", "refund", vector("refund policy")))
+        versions = [hit.chunk.document_version for hit in hits]
+        seen.append({(version, versions.count(version)) for version in versions})
+
+    client = AskedBeforeEachRequest(look)
+    store = QdrantVectorStore("", client=cast(QdrantClient, client))
+    states: list[set[tuple[str, int]]] = [set()]
+    for number, size in enumerate(sizes):
+        seen.clear()
+        if size:
+            version = f"v{number}"
+            put(store, chunks_of("moving", *["refund policy"] * size, version=version))
+            states.append({(version, size)})
+        else:
+            store.remove_document("shop", "moving")
+            states.append(set())
+        assert all(state in states[-2:] for state in seen)
+        look()
+        assert seen[-1] == states[-1]
     store.close()
 
 
