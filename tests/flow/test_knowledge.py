@@ -131,3 +131,23 @@ async def test_a_request_without_content_or_with_both_is_refused(cluster: Cluste
     for body in ({}, {"content": "a", "content_base64": "YQ=="}, {"content_base64": "?"}):
         response = await cluster.gateway.put("/v1/documents/x", json=body, headers=ADMIN)
         assert response.status_code == 422 and "content" in response.text
+
+
+async def test_a_question_without_a_passage_is_in_the_coverage_report(cluster: Cluster) -> None:
+    question = "Which kettle do you recommend for pour-over coffee?"
+    await cluster.ask(question)
+    secret = cluster.settings.secret_key.get_secret_value()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(http_app(cluster.hosts["history"])),
+        base_url="http://history",
+        headers={"X-Switchboard-Internal": internal_token(secret)},
+    ) as history:
+
+        async def reported() -> bool:
+            report = (await history.get("/v1/coverage", params={"tenant": "morrow"})).json()
+            return question in [text for gap in report["gaps"] for text in gap["examples"]]
+
+        await eventually(reported)
+        report = (await history.get("/v1/coverage", params={"tenant": "morrow"})).json()
+    assert "kettle" in report["gaps"][0]["name"]
+    assert {"tank", "warranty"} & {row["id"] for row in report["unused"]}
