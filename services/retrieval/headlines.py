@@ -38,6 +38,11 @@ def headline_of(chunk: Chunk) -> str:
     return "\n".join(part for part in (chunk.title, *chunk.headings[:1]) if part)
 
 
+def telling(headlines: Sequence[str]) -> bool:
+    """Whether each document has a headline of its own: else they tell nobody apart."""
+    return all(headlines) and 0 < len(set(headlines)) == len(headlines)
+
+
 class HeadlineMatcher:
     """Scores headlines for a question. Thread-safe, synchronous."""
 
@@ -48,19 +53,15 @@ class HeadlineMatcher:
         self._lock = threading.Lock()
 
     def scores(self, question: str, headlines: Sequence[str]) -> list[float]:
-        """Mean best cosine per headline, -1 to 1; one that is empty gets the mean of the others."""
-        filled = [headline for headline in dict.fromkeys(headlines) if headline]
-        if not filled:
-            return [0.0] * len(headlines)
+        """Mean over the question's tokens of the best cosine, per headline: -1 to 1."""
         asked = self._encoder.token_vectors([question], QUESTION_TOKENS)[0]
-        matches = {h: _max_sim(asked, tokens) for h, tokens in self._tokens(filled).items()}
-        usual = sum(matches.values()) / len(matches)
-        return [matches.get(headline, usual) for headline in headlines]
+        matches = {h: _max_sim(asked, tokens) for h, tokens in self._tokens(headlines).items()}
+        return [matches[headline] for headline in headlines]
 
     def _tokens(self, headlines: Sequence[str]) -> dict[str, NDArray[np.float16]]:
         with self._lock:
             found = {h: self._known[h] for h in headlines if h in self._known}
-        missing = [headline for headline in headlines if headline not in found]
+        missing = [headline for headline in dict.fromkeys(headlines) if headline not in found]
         if missing:
             vectors = self._encoder.token_vectors(missing, QUESTION_TOKENS)
             found |= {h: v.astype(np.float16) for h, v in zip(missing, vectors, strict=True)}

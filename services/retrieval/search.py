@@ -16,7 +16,7 @@ from services.retrieval.core import (
     signals_of,
     without_near_duplicates,
 )
-from services.retrieval.headlines import HeadlineMatcher, TokenEncoder, headline_of
+from services.retrieval.headlines import HeadlineMatcher, TokenEncoder, headline_of, telling
 from services.retrieval.rerank import Reranker
 from shared.embeddings import Embedder
 from shared.vectors import Hit, Query, VectorStore
@@ -38,7 +38,7 @@ CALIBRATION = Calibration(-7.49, {
 PLAIN_CALIBRATION = Calibration(-6.83, {
     "dense": 16.28, "dense_usual": -2.65, "lexical": 0.23, "lexical_usual": -1.27, "lead": 6.06,
 })  # fmt: skip
-LEXICAL_CALIBRATION = Calibration(-2.1, {"lexical": 0.81})
+LEXICAL_CALIBRATION = Calibration(-2.89, {"lexical": 0.09, "lexical_usual": 0.15, "lead": 19.86})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +127,11 @@ class Searcher:
             by_document = document_scores(hits)
         scores = [by_document[hit.chunk.document_id] for hit in ranked]
         signals = signals_of(ranked, scores, len(count_words(query.text, query.locale)))
-        if rerank and not lexical_only and self._headlines is not None:
+        headlines = [headline_of(hit.chunk) for hit in ranked[:HEADLINES]]
+        if rerank and not lexical_only and self._headlines is not None and telling(headlines):
             with timed(timings, "headlines"):
-                headlines = [headline_of(hit.chunk) for hit in ranked[:HEADLINES]]
                 matches = self._headlines.scores(query.text, headlines)
-            signals["headline"] = max(matches, default=0.0)
+            signals["headline"] = max(matches)
             order = promoted(scores, matches, HEADLINE_WEIGHT)
             ranked, scores = [ranked[place] for place, _ in order], [score for _, score in order]
         return Candidates(query.text, ranked, scores, signals, timings, lexical_only)

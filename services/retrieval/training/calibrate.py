@@ -9,7 +9,6 @@ times over.
 
 import argparse
 import json
-import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,8 +55,7 @@ def observe(
     asked = [(query.text, set(query.relevant)) for query in answered]
     texts = [json.loads(line) for line in unanswerable.open(encoding="utf-8")]
     no_answer = [str(row.get("query") or row.get("text")) for row in texts]
-    random.Random(0).shuffle(no_answer)
-    asked += [(text, set()) for text in no_answer[: len(asked)]]
+    asked += [(text, set()) for text in no_answer]
     rows, right = [], []
     for text, relevant in asked:
         result = searcher.search(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.retrieval.core import promoted
-from services.retrieval.headlines import HeadlineMatcher, TokenVectors, headline_of
+from services.retrieval.headlines import HeadlineMatcher, TokenVectors, headline_of, telling
 from shared.embeddings import open_embedder
 from shared.vectors import Chunk
 
@@ -32,10 +32,11 @@ def test_the_share_of_the_question_that_the_headline_has_is_the_score() -> None:
     assert matcher.scores("abcd", ["abx", "xyz", "dcba"]) == pytest.approx([0.5, 0.0, 1.0])
 
 
-def test_a_document_without_a_headline_is_neither_better_nor_worse_for_it() -> None:
-    matcher = HeadlineMatcher(Letters())
-    assert matcher.scores("ab", ["ab", "", "xy"]) == pytest.approx([1.0, 0.5, 0.0])
-    assert matcher.scores("ab", ["", ""]) == [0.0, 0.0]
+def test_headlines_tell_only_where_each_document_has_its_own() -> None:
+    assert telling(["a", "b"])
+    assert not telling(["a", "a"])
+    assert not telling(["a", ""])
+    assert not telling([])
 
 
 def test_a_headline_is_computed_once_and_the_oldest_makes_room() -> None:
