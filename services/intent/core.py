@@ -32,6 +32,8 @@ class Scores(Protocol):
     def ranking(self) -> tuple[tuple[str, float], ...]: ...
     @property
     def frustration(self) -> float: ...
+    @property
+    def nearness(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,8 @@ def _of_model(scores: Scores, settings: IntentSettings) -> Decision:
     found = Decision(
         "template", route, scores.intent, scores.route_confidence, f"model.{scores.intent}"
     )
+    if route == "faq" and scores.nearness < settings.min_faq_nearness:
+        return replace(documents, unsure=True)  # sure, but of something it never saw the like of
     if route != "faq" or scores.intent_confidence >= settings.min_intent_confidence:
         return found
     # A template is only as right as the fine intent that picks it.

@@ -28,6 +28,9 @@ class IntentSettings(Section):
     min_faq_confidence: float = Field(
         0.75, ge=0, le=1, description="below, a FAQ question goes to the documents"
     )
+    min_faq_nearness: float = Field(
+        0.65, ge=0, le=1, description="to known messages (cosine); below, a FAQ goes to documents"
+    )
     min_intent_confidence: float = Field(
         0.65, ge=0, le=1, description="of the fine intent; below, no template is picked"
     )

@@ -111,6 +111,7 @@ def way(what: Said, scores: core.Scores = FAQ) -> Decision:
             "model.complaint_angry",
         ),
         (said("hm"), scored("faq", 0.4), "documents", "model.documents"),
+        (said("rent it?"), replace(FAQ, nearness=0.6), "documents", "model.documents"),
         (said("hi"), scored("chitchat", 0.9, "greeting"), "template", "model.greeting"),
     ],
 )
