@@ -101,9 +101,9 @@ class Searcher:
         """
         found = self.find(query, lexical_only=lexical_only, rerank=rerank)
         logits: Sequence[float] = ()
-        if rerank and self.reranker is not None:
+        if rerank and self.reranker is not None and (pairs := found.pairs()):
             with timed(found.timings_ms, "rerank"):
-                logits = self.reranker.scores(found.pairs())
+                logits = self.reranker.scores(pairs)
         return found.result(logits, limit)
 
     def find(self, query: Query, *, lexical_only: bool = False, rerank: bool = True) -> Candidates:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.retrieval.search import Searcher
+from services.retrieval.search import Result, Searcher
 from shared.embeddings.hashing import HashingEmbedder
 from shared.vectors import Chunk, Query, VectorStore, open_vectors
 
@@ -39,6 +39,10 @@ def asked(text: str, **more: Any) -> Query:
     return Query("shop", text, **more)
 
 
+def first(result: Result) -> str:
+    return result.passages[0].chunk.document_id
+
+
 def test_the_right_passage_comes_first_with_its_timings(store: VectorStore) -> None:
     result = Searcher(EMBEDDER, store).search(asked("how long does a refund take"), limit=2)
     assert result.passages[0].chunk.document_id == "refunds"
@@ -62,11 +66,13 @@ def test_words_alone_need_no_embedder(store: VectorStore) -> None:
 
 def test_the_re_ranker_decides_a_close_race_and_only_when_wanted(store: VectorStore) -> None:
     searcher = Searcher(EMBEDDER, store, PrefersGifts())
-    question = "parcel gift cards number mail"
-    with_it = searcher.search(asked(question))
-    without = searcher.search(asked(question), rerank=False)
-    assert "rerank" in with_it.timings_ms
-    assert "rerank" not in without.timings_ms
+    close, clear = asked("refunds gifts"), asked("gifts sofas parcels")
+    assert first(searcher.search(close)) == "gifts"
+    assert first(searcher.search(close, rerank=False)) == "refunds"
+    assert "rerank" in searcher.search(close).timings_ms
+    assert "rerank" not in searcher.search(close, rerank=False).timings_ms
+    assert "rerank" not in searcher.search(clear).timings_ms
+    assert first(searcher.search(clear)) == "sofas"
 
 
 def test_another_language_is_better_than_nothing(store: VectorStore) -> None:
