@@ -87,6 +87,9 @@ bench-ingest: env ## speed and memory of ingestion, and questions meanwhile; DOC
 bench-retrieval: env ## time of each step of a search: make bench-retrieval KB=folder QUERIES=file
 	@$(PY) -m services.retrieval.bench --kb $(or $(KB),infra/sample_shop/articles) $(if $(QUERIES),--queries $(QUERIES))
 
+bench-pairs: env ## near misses and rewordings of the sample shop through the cache's checks
+	@$(PY) -m infra.local.bench_pairs
+
 llm: ## serve a model to the small tier: make llm MODEL=file.gguf (without: a tiny one, to try)
 	@$(PYTHON) infra/local/environment.py llm
 	@.venv-llm/bin/python infra/local/language_model.py $(if $(MODEL),--model $(MODEL))

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
     settings = settings_for(tmp_path_factory.mktemp("cache"))
     with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CACHE_MIN_PROBABILITY", "0.6")  # its quality is not tested here
         environment.setenv("CACHE_AUDIT_SHARE", "1")  # every hit is answered afresh, aside
         async with running_cluster(settings, sorted(ARTICLES.glob("one-*.md"))) as running:
             yield running

@@ -36,6 +36,7 @@ class Recipe:
     trust: float = 0.8  # in a label once one epoch is done; the rest is the network's own belief
     average: float = 0.998  # decay of the running mean of the weights per step
     most_swaps: int = 2500  # pairs of a file that swapping words adds
+    most_closed: int = 8000  # pairs of a file that follow from others of it
     held_apart: int = 5000  # pairs whose questions are nowhere in training
     held_random: int = 3000
     seed: int = 13

@@ -41,6 +41,7 @@ def gather(paths: Sequence[Path], groups: Sequence[swaps.Group], recipe: Recipe)
         )
         part = split.split(pairs, apart_count, random_count, recipe.seed)
         own = part.train + swaps.more(part.train, groups, recipe.most_swaps, recipe.seed)
+        own += split.closure(part.train, recipe.most_closed, recipe.seed)
         train += own * max(1, min(_MOST_COPIES, round(_LEAST_SHARE / share)))
         apart, at_random = apart + part.apart, at_random + part.random
     return Split(train, apart, at_random)

@@ -5,9 +5,12 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from services.cache.pairs import Pair
+
+_MOST_EQUAL = 10  # questions in a component from which pairs are derived
 
 
 class Components:
@@ -31,7 +34,7 @@ def clean(pairs: Iterable[Pair]) -> list[Pair]:
     labels: dict[tuple[str, ...], set[int]] = defaultdict(set)
     first: dict[tuple[str, ...], Pair] = {}
     for pair in pairs:
-        key = tuple(sorted((pair.text_a.strip().lower(), pair.text_b.strip().lower())))
+        key = _key(pair)
         labels[key].add(pair.label)
         first.setdefault(key, pair)
     return [
@@ -66,6 +69,41 @@ def split(pairs: Sequence[Pair], apart: int, at_random: int, seed: int) -> Split
         (held if fits else rest).extend(group)
     chance.shuffle(rest)
     return Split(rest[at_random:], held, rest[:at_random])
+
+
+def closure(pairs: Sequence[Pair], most: int, seed: int) -> list[Pair]:
+    """At most `most` pairs that follow from these: a=b and b=c make a=c; a=b and b≠c make a≠c.
+
+    Half of them positive where there are as many. Components of more than ten equal questions are
+    left out: one wrong link would make dozens of wrong pairs.
+    """
+    same = Components(pair for pair in pairs if pair.label)
+    members: dict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        for text in (pair.text_a, pair.text_b):
+            members[same.of(text)].add(text)
+    known = {_key(pair) for pair in pairs}
+    found: dict[int, dict[tuple[str, ...], Pair]] = {0: {}, 1: {}}
+    for pair in pairs:
+        left, right = members[same.of(pair.text_a)], members[same.of(pair.text_b)]
+        is_contradicted = not pair.label and left is right
+        if is_contradicted or max(len(left), len(right)) > _MOST_EQUAL:
+            continue
+        for a, b in product(sorted(left), sorted(right)):
+            made = Pair(a, b, pair.label)
+            if len(set(_key(made))) == 2 and _key(made) not in known:
+                found[pair.label][_key(made)] = made
+    chance = random.Random(seed)
+    drawn: list[Pair] = []
+    for label in (1, 0):
+        kind = list(found[label].values())
+        drawn += chance.sample(kind, min(len(kind), most // 2))
+    return drawn
+
+
+def _key(pair: Pair) -> tuple[str, ...]:
+    """The pair without order and case."""
+    return tuple(sorted((pair.text_a.strip().lower(), pair.text_b.strip().lower())))
 
 
 def write(path: Path, pairs: Iterable[Pair]) -> None:

@@ -64,7 +64,9 @@ def deps(clock: ManualClock) -> Deps:
 
 def deps_on(kv: KeyValue, clock: Clock, **settings: object) -> Deps:
     """Everything the handlers need, on one store."""
-    chosen = CacheSettings(**{"min_similarity": 0.5, "audit_share": 0.0, **settings})
+    chosen = CacheSettings(
+        **{"min_similarity": 0.5, "min_probability": 0.9, "audit_share": 0.0, **settings}
+    )
     freshness = Freshness(clock, ttl_s=3600, jitter=0.0, stale_s=3600)
     store: AnswerStore = MemoryAnswerStore(clock, freshness, Bounds(100))
     if isinstance(kv, RedisKeyValue):
