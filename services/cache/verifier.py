@@ -56,6 +56,7 @@ class PairVerifier:
         self._both_orders = bool(config["both_orders"])
         self._tokenizer = minilm_tokenizer()
         self._tokenizer.enable_truncation(2 * QUESTION_TOKENS + 3, strategy="longest_first")
+        self._read([("warm", "up")])  # the first call sets up buffers: not in a customer's time
 
     def probabilities(self, pairs: Sequence[PairOfTexts]) -> list[float]:
         allowed = [n for n, (a, b) in enumerate(pairs) if not core.differs(a, b)]

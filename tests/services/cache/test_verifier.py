@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cache.verifier import BoundedVerifier, RulesVerifier, open_verifier
+from services.cache.pairs import read
+from services.cache.settings import CacheSettings
+from services.cache.verifier import BoundedVerifier, RulesVerifier, Verifier, open_verifier
 from shared.errors import ConfigurationError, Overloaded
 
 
@@ -48,3 +50,41 @@ async def test_more_questions_than_the_queue_holds_are_refused() -> None:
         await verifier.probabilities("a", ["c"])
     assert await first == [1.0]
     verifier.close()
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Verifier:
+    folder = CacheSettings().model_dir
+    assert folder is not None and (folder / "model.onnx").is_file()
+    return open_verifier(folder)
+
+
+PLAIN = ("How long does a pause last?", "What is the longest a pause can last?")
+
+
+def test_the_shipped_model_does_not_care_which_question_came_first(shipped: Verifier) -> None:
+    there = shipped.probabilities([PLAIN])
+    assert there == shipped.probabilities([PLAIN[::-1]])
+    assert 0 < there[0] < 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "remembered"),
+    [
+        ("How do I cancel my order?", "How do I not cancel my order?"),
+        ("Can I pause for 8 weeks?", "Can I pause for 16 weeks?"),
+        ("How do I go from Solo to Duo?", "How do I go from Duo to Solo?"),
+    ],
+)
+def test_a_hard_rule_overrules_the_shipped_model(
+    shipped: Verifier, asked: str, remembered: str
+) -> None:
+    assert shipped.probabilities([(asked, remembered)]) == [0.0]
+
+
+def test_the_shipped_model_lets_no_near_miss_of_the_shop_pass(shipped: Verifier) -> None:
+    shop, least = Path("infra/sample_shop"), CacheSettings().min_probability
+    for name in ("pairs_near_miss", "pairs_heldout_near_miss"):
+        pairs = [(row.text_b, row.text_a) for row in read(shop / f"{name}.jsonl")]
+        chances = shipped.probabilities(pairs)
+        assert [p for p, c in zip(pairs, chances, strict=True) if c >= least] == []
