@@ -26,7 +26,7 @@ class Scores:
 
     `ranking` holds the five likeliest fine intents, best first, the `oos` class left out; the gap
     between its first two says how torn the model is.
-    `out_of_scope`: set where all but about 3 % of known messages score lower; `route` names the
+    `out_of_scope`: set where all but about 1.5 % of known messages score lower; `route` names the
     likeliest way all the same.
     `nearness`: mean cosine to the five nearest labelled messages, at most 1; low means that nothing
     of the kind was ever labelled.

@@ -18,7 +18,9 @@ from services.intent.classifier import (
 from services.intent.evaluate import is_out_of_scope
 from services.intent.training.data import ROUTES, Message
 
-REFUSED = 0.03  # share of in-scope dev messages that may be refused; the target on test is 4 %
+# Share of in-scope dev messages that may be refused. 3 % became 5.9 % on clinc150's own dev file,
+# where 99 % of what is foreign was found: half of it leaves room for the target of 4 %.
+REFUSED = 0.015
 
 
 def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
