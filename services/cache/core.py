@@ -87,6 +87,14 @@ _HARMLESS = frozenset(
         properly correct own new old work happen
     """.split()
 )
+# Of Quora's pairs, 84 % of those that this parts are marked as different.
+_ASKS = re.compile(
+    r"\W*(?:(?:and|but|so|ok|okay|hi|hello|please)\W+)*(?:(?P<place>where)"
+    r"|(?P<time>when|what time|how (?:long|soon|quickly|fast)|how (?:much time|many days))"
+    r"|(?P<often>how (?:often|frequently|regularly))|(?P<amount>how (?:much|many))"
+    r"|(?P<reason>why)|(?P<person>who))\b",
+    re.I,
+)
 _ANAPHORA = re.compile(
     r"^(?:and|but|so|also|then|what about|how about|ok|okay|yes|no|sure|why)\b"
     r"|\b(?:it|that|this|those|these|them|they|there|he|she|one of (?:them|those)|the same)\b",
@@ -138,6 +146,7 @@ def differs(asked: str, remembered: str) -> bool:
     return (
         _numbers_clash(asked, remembered)
         or _turned_round(asked, remembered)
+        or _asks_other(asked, remembered)
         or _way(asked) == _way(remembered)[::-1] != ()
     )
 
@@ -146,6 +155,18 @@ def _numbers_clash(asked: str, remembered: str) -> bool:
     """Each names a number that the other lacks; one that says more than the other may be fine."""
     ours, theirs = numbers(asked), numbers(remembered)
     return bool(ours - theirs and theirs - ours)
+
+
+def _asks_other(asked: str, remembered: str) -> bool:
+    """One begins with "where", say, and the other with "when"."""
+    ours, theirs = _asks_for(asked), _asks_for(remembered)
+    return bool(ours and theirs and ours != theirs)
+
+
+def _asks_for(text: str) -> str:
+    """The kind of thing asked for, where the first words say so; else empty."""
+    found = _ASKS.match(text)
+    return (found.lastgroup or "") if found else ""
 
 
 def _turned_round(asked: str, remembered: str) -> bool:

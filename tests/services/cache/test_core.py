@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cache.core import is_negated, leans_on_context, same_answer
+from services.cache.core import differs, is_negated, leans_on_context, same_answer
 from shared.events import Exchange
 
 
@@ -53,3 +53,21 @@ def test_no_near_miss_of_the_sample_shop_passes_the_rules() -> None:
     rows = list(map(json.loads, lines))
     assert len(rows) >= 200
     assert [r for r in rows if same_answer(r["text_a"], r["text_b"])] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "remembered", "apart"),
+    [
+        ("Where do I buy the water filter?", "When should I replace the water filter?", True),
+        ("How often does an update come?", "How long does an update take?", True),
+        ("Hello, where is the serial number?", "And who is it for?", True),
+        ("How long does a refund take?", "When do I get my refund?", False),
+        ("How much time does it take?", "How long does it take?", False),
+        ("Where can I find my invoice?", "How do I get my invoice?", False),
+    ],
+)
+def test_questions_for_another_kind_of_thing_are_kept_apart(
+    asked: str, remembered: str, apart: bool
+) -> None:
+    assert differs(asked, remembered) is apart
+    assert differs(remembered, asked) is apart
