@@ -28,7 +28,7 @@ def ship(model: PairModel, parts: Split, out: Path, document: Mapping[str, Any])
     config = {"scale": 1.0, "shift": 0.0, "both_orders": True, **document}
     export.export(model, out / "model.onnx")
     _write(out, config)
-    config["scale"], config["shift"] = _platt(out, parts.random)
+    config["scale"], config["shift"] = platt(out, parts.random)
     _write(out, config)
     table = {
         "int8, as shipped": {name: _shipped(out, p) for name, p in _held(parts)},
@@ -61,7 +61,7 @@ def _write(folder: Path, config: Mapping[str, Any]) -> None:
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
 
 
-def _platt(folder: Path, pairs: Sequence[Pair]) -> tuple[float, float]:
+def platt(folder: Path, pairs: Sequence[Pair]) -> tuple[float, float]:
     """(scale, shift) that make the logits' logistic the observed frequency.
 
     Source: Platt 1999, "Probabilistic outputs for support vector machines".
