@@ -27,7 +27,7 @@ class CacheSettings(Section):
         description="folder of the pair classifier that confirms candidates; empty: rules alone",
     )
     min_probability: float = Field(
-        0.95, ge=0, le=1, description="chance, by the classifier, from which an answer is reused"
+        0.96, ge=0, le=1, description="chance, by the classifier, from which an answer is reused"
     )
     verify_timeout_s: float = Field(0.5, gt=0, description="for the candidates of one question")
     verify_queue: int = Field(128, ge=1, description="questions waiting; more: not looked up")
