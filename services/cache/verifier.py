@@ -27,6 +27,12 @@ QUESTION_TOKENS = 48  # of one question, as in training; the rest is cut
 PairOfTexts = tuple[str, str]
 
 
+# Likelihood ratio of the strict rules' yes: on Quora's pairs it is right 78 % of the time, and 37 %
+# of all pairs are. "How can I …" for "How do I …" is no news to them, but moves a classifier.
+_AGREES = (0.78 / 0.22) / (0.37 / 0.63)
+_AGREES_AT_MOST = 0.97  # what the classifier is surer of ranks before what words alone lifted
+
+
 class Verifier(Protocol):
     """Compares questions. Thread-safe, synchronous, and indifferent to which one came first."""
 
@@ -60,10 +66,10 @@ class PairVerifier:
 
     def probabilities(self, pairs: Sequence[PairOfTexts]) -> list[float]:
         allowed = [n for n, (a, b) in enumerate(pairs) if not core.differs(a, b)]
-        logits = self.logits([pairs[n] for n in allowed])
+        chances = self._calibrated(self.logits([pairs[n] for n in allowed]))
         found = [0.0] * len(pairs)
-        for n, chance in zip(allowed, self._calibrated(logits), strict=True):
-            found[n] = float(chance)
+        for n, chance in zip(allowed, chances, strict=True):
+            found[n] = _lifted(chance) if core.same_answer(*pairs[n]) else float(chance)
         return found
 
     def logits(self, pairs: Sequence[PairOfTexts]) -> Floats:
@@ -84,6 +90,12 @@ class PairVerifier:
         for rows, encodings in _batches(self._tokenizer, pairs):
             out[rows] = np.asarray(self._session.run(None, padded(encodings))[0]).reshape(-1)
         return out
+
+
+def _lifted(chance: float) -> float:
+    """A chance, knowing that the strict rules agree."""
+    lifted = chance * _AGREES / (1 + chance * (_AGREES - 1))
+    return float(max(chance, min(lifted, _AGREES_AT_MOST)))
 
 
 def _batches(

@@ -88,3 +88,8 @@ def test_the_shipped_model_lets_no_near_miss_of_the_shop_pass(shipped: Verifier)
         pairs = [(row.text_b, row.text_a) for row in read(shop / f"{name}.jsonl")]
         chances = shipped.probabilities(pairs)
         assert [p for p, c in zip(pairs, chances, strict=True) if c >= least] == []
+
+
+def test_a_trivial_rewording_is_sure_enough_to_be_reused(shipped: Verifier) -> None:
+    pair = ("how can I descale the Morrow Mini", "How do I descale my Morrow Mini?")
+    assert shipped.probabilities([pair])[0] >= CacheSettings().min_probability
