@@ -1,7 +1,7 @@
 """What Redis does in one go, so that an entry is never half there.
 
-Vectors are searched and added outside of scripts: `VSIM` and `VADD … CAS` then work on other
-threads than the one that serves everybody (docs/decisions/0017). A member of the table of values is
+Vectors are searched outside of scripts: `VSIM` then works on other threads than the one that serves
+everybody (docs/decisions/0017). A member of the table of values is
 `<prefix of the scope>\\t<fingerprint>`: one table bounds all scopes of a tenant.
 """
 

@@ -64,7 +64,8 @@ class RedisAnswerStore:
         )
         # Last, so that a neighbour that is found has its answer and can be forgotten.
         vectors, name = f"{scope.prefix}:v", entry.fingerprint
-        await self._run("VADD", vectors, "FP32", embedding, name, "CAS", "Q8", "M", LINKS)
+        # Without CAS, which Redis 8.2 writes into its log and cannot read back (decision 0017).
+        await self._run("VADD", vectors, "FP32", embedding, name, "Q8", "M", LINKS)
 
     async def served(self, scope: Scope, fingerprint: str) -> None:
         member = _member(scope, fingerprint)
