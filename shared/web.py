@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
+from shared.keys import KeyRing
+
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +38,14 @@ class Problem(Exception):
         return JSONResponse(
             self.body, self.status, self.headers, media_type="application/problem+json"
         )
+
+
+def admin_tenant(keys: KeyRing, key: str) -> str:
+    """The tenant whose admin key that is. Raises Problem 401."""
+    tenant_id = keys.tenant_of_admin(key)
+    if tenant_id is None:
+        raise Problem(401, "An admin key is needed", "Send it as X-Switchboard-Key.")
+    return tenant_id
 
 
 def install_problems(app: FastAPI) -> None:

@@ -14,7 +14,7 @@ from shared.errors import Overloaded, Unavailable
 from shared.events import AnswerDisputed, Event, WarmUpRequested
 from shared.fingerprint import fingerprint
 from shared.keys import KeyRing
-from shared.web import Problem
+from shared.web import Problem, admin_tenant
 
 
 class Sender(Protocol):
@@ -49,10 +49,7 @@ Wired = Annotated[ApiDeps, Depends(_deps)]
 
 
 def _tenant(deps: Wired, x_switchboard_key: Annotated[str, Header()] = "") -> str:
-    tenant_id = deps.keys.tenant_of_admin(x_switchboard_key)
-    if tenant_id is None:
-        raise Problem(401, "An admin key is needed", "Send it as X-Switchboard-Key.")
-    return tenant_id
+    return admin_tenant(deps.keys, x_switchboard_key)
 
 
 Tenant = Annotated[str, Depends(_tenant)]
