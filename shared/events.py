@@ -277,6 +277,7 @@ class Answered(TurnEvent):
     stale: bool = False
     cost_usd: float = 0.0
     options: tuple[str, ...] = ()  # replies to choose from, each sent as it stands
+    told: bool = False  # said by the gateway while the broker was away: only for the record
 
     def identity(self) -> str:
         return f"{self.turn_id}|{self.part}|{self.last}"

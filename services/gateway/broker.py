@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from services.gateway.outbox import Outbox
+from services.gateway.outbox import Kept, Outbox
 from services.gateway.rooms import Key
 from shared.bus.port import Bus
 from shared.clock import Clock
@@ -57,8 +57,8 @@ class Broker:
             raise Unavailable("earlier messages of this conversation go first")
         await self.publish(event)
 
-    async def keep(self, event: Received) -> None:
-        """Put a question into the outbox. Raises Overloaded when it is full."""
+    async def keep(self, event: Kept) -> None:
+        """Put a question, or an answer already given, into the outbox. Overloaded when full."""
         await self._outbox.put(event)
 
     def waits(self, key: Key) -> bool:

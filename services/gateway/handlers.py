@@ -75,7 +75,7 @@ class Deps:
 
 async def deliver_answer(event: Answered, deps: Deps) -> None:
     """Show an answer or a part of it, unless it was stopped or a person has taken over."""
-    if not deps.concerns(event) or deps.stops.has(event.turn_id):
+    if event.told or not deps.concerns(event) or deps.stops.has(event.turn_id):
         return
     key = (event.tenant_id, event.conversation_id)
     if deps.owners.agent(*key) is not None:

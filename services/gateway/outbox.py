@@ -1,4 +1,4 @@
-"""Messages that were accepted while the broker was away: durable, encrypted, in order.
+"""What was accepted or said while the broker was away: durable, encrypted, in order.
 
 One SQLite file per process under VAR_DIR/outbox, held by a lock. A process that starts takes over
 the files of processes that are gone, so a `kill -9` loses nothing that was accepted.
@@ -11,17 +11,26 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Annotated, TypeVar
+
+from pydantic import Field, TypeAdapter
 
 from services.gateway.rooms import Key
 from shared import metrics
 from shared.errors import InvalidEvent, Overloaded
-from shared.events import Received
+from shared.events import Answered, Received
 from shared.vault import Cipher
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+Kept = Received | Answered  # a question to be answered, or an answer that was given already
+
+# The fields tell them apart: what lacks an origin and a route is a question.
+_KEPT: TypeAdapter[Kept] = TypeAdapter(
+    Annotated[Answered | Received, Field(union_mode="left_to_right")]
+)
 
 _OLDEST_FIRST = "SELECT number, event FROM outbox ORDER BY number"
 
@@ -53,8 +62,8 @@ class Outbox:
         """Whether earlier messages of this conversation still wait: later ones must queue up."""
         return self._waiting[key] > 0
 
-    async def put(self, event: Received) -> None:
-        """Keep a message; on disk when this returns. Raises Overloaded when full."""
+    async def put(self, event: Kept) -> None:
+        """Keep an event; on disk when this returns. Raises Overloaded when full."""
         if len(self) >= self._limit:
             raise Overloaded("the outbox is full", retry_after_s=10)
         blob = self._cipher.encrypt(event.model_dump_json().encode())
@@ -62,11 +71,11 @@ class Outbox:
         await self._run(lambda: _insert(self._database, blob))
         metrics.OUTBOX.set(len(self))
 
-    async def oldest(self) -> tuple[int, Received] | None:
-        """The message to send next, with its number."""
+    async def oldest(self) -> tuple[int, Kept] | None:
+        """The event to send next, with its number."""
         return await self._run(lambda: next(self._rows(), None))
 
-    async def drop(self, number: int, event: Received) -> None:
+    async def drop(self, number: int, event: Kept) -> None:
         """The broker has it now."""
         await self._run(lambda: _delete(self._database, number))
         self._waiting[_key(event)] -= 1
@@ -77,10 +86,10 @@ class Outbox:
         async with self._lock:
             return await asyncio.to_thread(work)
 
-    def _rows(self) -> Iterator[tuple[int, Received]]:
+    def _rows(self) -> Iterator[tuple[int, Kept]]:
         for number, blob in self._database.execute(_OLDEST_FIRST):
             try:
-                event = Received.model_validate_json(self._cipher.decrypt(blob))
+                event = _KEPT.validate_json(self._cipher.decrypt(blob))
             except InvalidEvent:
                 log.error("outbox: message %d was written under another SECRET_KEY", number)
                 continue  # it stays on disk for whoever has the key
@@ -110,7 +119,7 @@ class Outbox:
         self._held.close()
 
 
-def _key(event: Received) -> Key:
+def _key(event: Kept) -> Key:
     return event.tenant_id, event.conversation_id
 
 

@@ -20,7 +20,7 @@ from shared import metrics
 from shared.boards import PolicyBoard
 from shared.clock import Clock
 from shared.errors import Overloaded, Unavailable
-from shared.events import BOT, Exchange, Received, TurnStopped
+from shared.events import BOT, Answered, Exchange, Received, TurnStopped
 from shared.telemetry import Tracer, turn_context
 
 log = logging.getLogger(__name__)
@@ -189,15 +189,27 @@ class Turns:
         if received.owner == BOT:
             stored = await self._deps.stored.exact(ask.key[0], ask.locale, ask.text)
             if stored is not None:
-                event = received.then(type(stored), **_own_fields(stored))
-                answer = core.answer_of(event, self._deps.clock.unix_ms())
-                turn.finish(answer)
-                await self._deps.delivery.send(ask.key, frames.answer_frames(answer))
-                await self._deps.conversations.end_turn(ask.key, turn.turn_id)
+                await self._tell(turn, received.then(Answered, **_own_fields(stored)))
                 return
         await self._deps.broker.keep(received)
         text, for_person = core.kept_answer_text(ask.text)
         await self._say(ask, turn, text, escalate=for_person)
+
+    async def _tell(self, turn: Turn, event: Answered) -> None:
+        """Give a stored answer; those who keep records hear of it when the broker is back.
+
+        Its question is the stored one, so it is screened although no screen has seen this turn.
+        """
+        key = (event.tenant_id, event.conversation_id)
+        answer = core.answer_of(event, self._deps.clock.unix_ms())
+        turn.finish(answer)
+        await self._deps.delivery.send(key, frames.answer_frames(answer))
+        try:
+            await self._deps.broker.keep(event)
+        except Overloaded:
+            log.error("the outbox is full: turn %s will lack its transcript", turn.turn_id)
+        await self._deps.conversations.remember_exchange(event)
+        await self._deps.conversations.end_turn(key, turn.turn_id)
 
     async def stop(self, key: Key, turn_id: str) -> None:
         """End a turn with what was shown of it."""
@@ -222,7 +234,7 @@ class Turns:
 
 def _own_fields(event: object) -> dict[str, object]:
     names = ("text", "question", "route", "intent", "tier", "confidence", "citations", "similarity")
-    return {name: getattr(event, name) for name in names} | {"origin": "cache"}
+    return {name: getattr(event, name) for name in names} | {"origin": "cache", "told": True}
 
 
 def _cache_control(value: str) -> str:

@@ -87,7 +87,8 @@ def _answered(event: Answered, now_ms: int) -> tuple[Entry, ...]:
         message_id=f"{event.turn_id}:bot",
         role="bot",
         text=event.text,
-        created_unix_ms=_after_question(event, now_ms),
+        # What the gateway told while the broker was away was told at once, before what came next.
+        created_unix_ms=_after_question(event, 0 if event.told else now_ms),
         turn_id=event.turn_id,
         origin=event.origin,
         tier=event.tier,

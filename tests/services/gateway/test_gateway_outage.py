@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from services.gateway.outbox import Outbox
+from shared.answers import Remembered, Scope
+from shared.codec import decode
 from shared.errors import Overloaded
-from shared.events import Received
+from shared.events import Answered, Received
+from shared.fingerprint import fingerprint
 from shared.vault import Cipher
 from tests.services.gateway.conftest import Gateway, OpenGateway
 
@@ -48,6 +51,64 @@ async def test_what_was_kept_is_answered_when_the_broker_is_back(gateway: Gatewa
     assert frames[-1][1]["answer"] == "You said: Where is my parcel?"
     later = await gateway.ask("And now?", conversation_id=kept["conversation_id"])
     assert later["origin"] == "knowledge"
+
+
+async def store_answer(gateway: Gateway, question: str, text: str) -> None:
+    """As the cache would have, when all was well."""
+    runtime = gateway.host.runtime
+    scope = Scope("morrow", "en", "", runtime.policy.current.best_answer_version)
+    answer = Remembered(
+        question=question,
+        fingerprint=fingerprint(question),
+        text=text,
+        route="knowledge_base",
+        intent="",
+        tier="extractive",
+        confidence=0.9,
+    )
+    key = scope.answer_key(answer.fingerprint)
+    await runtime.kv.set(key, answer.model_dump_json().encode(), ttl_s=60)
+
+
+async def first_answered(gateway: Gateway, origin: str) -> Answered:
+    """The first answer of that origin on the bus."""
+    subscription = gateway.bus.subscribe([Answered.topic], None, start="earliest")
+    async with asyncio.timeout(5):
+        async for message in subscription:
+            event = decode(message)
+            assert isinstance(event, Answered)
+            subscription.done(message)
+            if event.origin == origin:
+                break
+    await subscription.close()
+    return event
+
+
+async def test_a_stored_answer_is_told_once_and_recorded_when_the_broker_is_back(
+    gateway: Gateway,
+) -> None:
+    await store_answer(gateway, "What does a return cost?", "4.95 euros.")
+    gateway.bus.away = True
+    told = await gateway.ask("what does a return cost")
+    assert (told["answer"], told["origin"]) == ("4.95 euros.", "cache")
+    gateway.bus.away = False
+    event = await first_answered(gateway, "cache")
+    assert (event.turn_id, event.told, event.text) == (told["turn_id"], True, "4.95 euros.")
+    assert event.question == "What does a return cost?"
+    key = ("morrow", told["conversation_id"])
+    await asyncio.sleep(0.2)  # until the outbox has let go of it
+    follow_up = await gateway.ask("And by air?", conversation_id=told["conversation_id"])
+    assert follow_up["answer"] == "You said: And by air? after 1"
+    frames = await gateway.host.service.deps.delivery.after(key, 0)
+    assert [frame["type"] for _, frame in frames] == ["ack", "answer", "ack", "answer"]
+
+
+async def test_a_stored_answer_is_told_even_with_a_full_outbox(open_gateway: OpenGateway) -> None:
+    async with open_gateway(outbox_messages=0) as gateway:
+        await store_answer(gateway, "What does a return cost?", "4.95 euros.")
+        gateway.bus.away = True
+        told = await gateway.ask("What does a return cost?")
+        assert told["answer"] == "4.95 euros."
 
 
 async def test_kept_messages_survive_the_process_in_order_and_unreadable(tmp_path: Path) -> None:

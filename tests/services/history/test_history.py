@@ -150,6 +150,12 @@ async def test_a_refusal_that_left_no_screened_event_still_shows_its_question(de
     assert said(await transcript(deps))[0] == ("customer", "question 1")
 
 
+async def test_what_was_told_while_the_broker_was_away_stands_where_it_was_told(deps: Deps) -> None:
+    await tell(deps, answered(1, told=True), screened(2), answered(2))  # all heard of at NOW
+    told = [text for _, text in said(await transcript(deps))]
+    assert told == ["question 1", "answer 1", "question 2", "answer 2"]
+
+
 async def test_an_erased_conversation_is_gone_and_stays_gone(deps: Deps) -> None:
     await tell(deps, *a_conversation())
     erased = ConversationErased(tenant_id="morrow", conversation_id="c1", erased_unix_ms=NOW)
