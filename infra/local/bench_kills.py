@@ -9,6 +9,7 @@ accepted is answered and in the transcript in the end. `lost` must be 0. A part 
 import asyncio
 import itertools
 import json
+import math
 import os
 import signal
 import statistics
@@ -19,13 +20,13 @@ from dataclasses import dataclass, field
 
 import httpx
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 
 from infra.local.cluster import Cluster, open_cluster
 from infra.local.start import is_ready
 from infra.local.status import mode
 from infra.local.supervisor import Supervisor
-from shared.errors import SwitchboardError
 from shared.service import NAMES
 
 PACE_S = 0.5
@@ -136,10 +137,10 @@ def is_well(cluster: Cluster) -> bool:
 
 
 async def recovery(cluster: Cluster, struck_at_s: float) -> float:
-    """Seconds from the blow until all is well. Raises SwitchboardError after RECOVERY_S."""
+    """Seconds from the blow until all is well; infinite when RECOVERY_S were not enough."""
     while not await asyncio.to_thread(is_well, cluster):
         if time.monotonic() - struck_at_s > RECOVERY_S:
-            raise SwitchboardError(f"not well again {RECOVERY_S:.0f} s after the blow")
+            return math.inf
         await asyncio.sleep(0.2)
     return time.monotonic() - struck_at_s
 
@@ -202,24 +203,24 @@ def row(outcome: Outcome) -> tuple[str, ...]:
 
 
 async def measure(victims: tuple[str, ...], console: Console) -> bool:
-    """Strike each victim; whether nothing was lost."""
+    """Strike each victim; whether all recovered and nothing was lost."""
     cluster = open_cluster()
     keys = json.loads(cluster.keys_file.read_text())
     headings = ("struck", "median s", "max s", "over 1 s", "modes", "put off", "refused")
     table = Table(*headings, "well after s", "lost", title="one question each 0.5 s")
-    lost = 0
+    good = True
     async with httpx.AsyncClient(
         base_url=cluster.gateway_url,
         headers={"X-Switchboard-Key": keys["widget_key"]},
         timeout=ANSWER_TIMEOUT_S,
     ) as client:
-        for victim in victims:
-            console.print(f"striking {victim}")
-            outcome = await blow(cluster, client, keys["admin_key"], victim)
-            lost += outcome.unrecorded
-            table.add_row(*row(outcome))
-    console.print(table)
-    return lost == 0
+        with Live(table, console=console) as shown:  # what is known survives a failure later on
+            for victim in victims:
+                shown.console.print(f"striking {victim}")
+                outcome = await blow(cluster, client, keys["admin_key"], victim)
+                table.add_row(*row(outcome))
+                good = good and outcome.recovered_s < math.inf and not outcome.unrecorded
+    return good
 
 
 def main(arguments: list[str]) -> None:
@@ -227,7 +228,7 @@ def main(arguments: list[str]) -> None:
     if unknown := [name for name in arguments if name not in VICTIMS]:
         sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(VICTIMS)}")
     if not asyncio.run(measure(tuple(arguments) or VICTIMS, Console(width=150))):
-        sys.exit("accepted questions were lost")
+        sys.exit("accepted questions were lost, or a part did not recover")
 
 
 if __name__ == "__main__":

@@ -80,13 +80,17 @@ def running_redis(data_dir: Path, port: int) -> Iterator[str]:
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     until_s = time.monotonic() + START_TIMEOUT_S
-    while not _answers(port):
+    while not answers(port):
         if process.poll() is not None or time.monotonic() > until_s:
             raise Unavailable("Redis did not start; see output.log in its folder")
         time.sleep(0.02)
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex((HOST, port)) == 0
+def answers(port: int) -> bool:
+    """Whether it takes commands: the port is open while it still reads its data, or dies of it."""
+    try:
+        with socket.create_connection((HOST, port), timeout=0.5) as probe:
+            probe.sendall(b"PING\r\n")
+            return probe.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False

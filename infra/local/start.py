@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import httpx
 from rich.console import Console
 
-from infra.local import orphans, ports, programs, supervisor
+from infra.local import orphans, ports, programs, redis_server, supervisor
 from infra.local.cluster import Cluster
 from infra.local.credentials import ensure_keys, read_keys, secret_of
 from infra.local.knowledge import Knowledge, missing, version_of
@@ -19,6 +19,9 @@ from shared.bus import open_bus
 from shared.errors import Unavailable
 from shared.process import topic_specs
 from shared.service import NAMES
+
+MANY_DEATHS = 5  # of one program while `up` waits for it
+_CURE = "If it cannot read its own data: `make down`, then move its folder under VAR_DIR away."
 
 WARM_UP = "How long do I have to return something?"
 
@@ -57,7 +60,7 @@ def up(cluster: Cluster, console: Console) -> None:
         control.launch(environment)
     with steps("broker, Redis"):
         control.start([p.name for p in foundation])
-        wait_ports(cluster, [p.name for p in foundation])
+        wait_serving(cluster, control, [p.name for p in foundation])
     with steps("topics"):
         asyncio.run(_create_topics(cluster.bus_url))
     with steps("services") as progress:
@@ -83,17 +86,25 @@ def _write_configuration(cluster: Cluster, chosen: Sequence[Program], secret: st
     (here / "fingerprint").write_text(_fingerprint(cluster, chosen, secret))
 
 
-def wait_ports(cluster: Cluster, names: Sequence[str]) -> None:
-    """Return once each of `names` accepts connections. Raises Unavailable with its log's place."""
+def wait_serving(cluster: Cluster, control: Supervisor, names: Sequence[str]) -> None:
+    """Return once each of `names` serves. Raises Unavailable with its log's place."""
     until = time.monotonic() + cluster.local.start_timeout_s
+    before = control.restarts()
     for name in names:
-        host, port = cluster.ports()[name]
-        while not ports.answers(host, port):
-            if time.monotonic() > until:
+        while not _serves(cluster, name):
+            deaths = control.restarts().get(name, 0) - before.get(name, 0)
+            if deaths >= MANY_DEATHS:
                 raise Unavailable(
-                    f"{name} does not listen on {port}: see {cluster.logs}/{name}.log"
+                    f"{name} dies at each start: see {cluster.logs}/{name}.log. {_CURE}"
                 )
+            if time.monotonic() > until:
+                raise Unavailable(f"{name} does not serve: see {cluster.logs}/{name}.log")
             time.sleep(0.1)
+
+
+def _serves(cluster: Cluster, name: str) -> bool:
+    host, port = cluster.ports()[name]
+    return redis_server.answers(port) if name == "redis" else ports.answers(host, port)
 
 
 async def _create_topics(bus_url: str) -> None:

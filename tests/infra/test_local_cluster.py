@@ -2,11 +2,12 @@
 
 import json
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
-from infra.local import ports, trace
+from infra.local import ports, redis_server, trace
 from infra.local.cluster import ROOT, Cluster
 from infra.local.credentials import ensure_keys, ensure_secret, secret_of
 from infra.local.env_example import render as render_env
@@ -129,3 +130,18 @@ def test_the_mode_in_force_is_read_from_metrics() -> None:
 
 def test_the_example_of_settings_is_fresh() -> None:
     assert (ROOT / ".env.example").read_text() == render_env(ROOT), "run `make docs`"
+
+
+def test_a_redis_that_still_loads_its_data_does_not_serve_yet() -> None:
+    with socket.create_server((redis_server.HOST, 0)) as server:
+
+        def loading() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(64)
+                connection.sendall(b"-LOADING Redis is loading the dataset in memory\r\n")
+
+        thread = threading.Thread(target=loading)
+        thread.start()
+        assert not redis_server.answers(server.getsockname()[1])
+        thread.join()
