@@ -111,6 +111,8 @@ def decide_by_scores(
 
 def _topic_of(scores: Scores, topics: TopicPolicy, settings: IntentSettings) -> Topic | None:
     """A topic that the model sees. It needs less to be taken seriously than an answer would."""
+    if scores.nearness < settings.min_topic_nearness:
+        return None
     likely = {name for name, chance in scores.ranking if chance >= settings.min_topic_confidence}
     if (
         scores.route == "escalate_human"

@@ -43,6 +43,9 @@ class IntentSettings(Section):
         le=1,
         description="of a fine intent that is a sensitive topic, to be taken for it",
     )
+    min_topic_nearness: float = Field(
+        0.5, ge=0, le=1, description="to known messages (cosine); below, the model's topic is chance"
+    )
     min_chitchat_confidence: float = Field(0.75, ge=0, le=1, description="for small talk")
     min_out_of_scope_confidence: float = Field(
         0.85, ge=0, le=1, description="for saying that a question is not ours to answer"

@@ -99,6 +99,12 @@ def way(what: Said, scores: core.Scores = FAQ) -> Decision:
             "topic.legal_threat",
         ),
         (
+            said("too many tries, now I can't get in"),
+            replace(scored("escalate_human", 0.5, "self_harm", 0.48), nearness=0.36),
+            "documents",
+            "model.documents",
+        ),
+        (
             said("you are all terrible"),
             scored("escalate_human", 0.9, "complaint_angry"),
             "offer",
