@@ -44,7 +44,7 @@ class IntentSettings(Section):
         description="of a fine intent that is a sensitive topic, to be taken for it",
     )
     min_topic_nearness: float = Field(
-        0.5, ge=0, le=1, description="to known messages (cosine); below, the model's topic is chance"
+        0.5, ge=0, le=1, description="to known messages (cosine); below, a topic is chance"
     )
     min_chitchat_confidence: float = Field(0.75, ge=0, le=1, description="for small talk")
     min_out_of_scope_confidence: float = Field(
