@@ -43,6 +43,9 @@ _HAND_OVER_TEXTS = {
         "Something went wrong on our side, so I am passing your question to a colleague, "
         "who will answer you here."
     ),
+    "matter": (
+        "A person should look at this, so I am passing it to a colleague, who will answer you here."
+    ),
     "unsure": (
         "I would rather not guess, so I am passing your question to a colleague, "
         "who will answer you here."
@@ -112,10 +115,12 @@ def answer_of(event: Answered, now_ms: int, *, late: bool = False) -> ChatAnswer
 def hand_over_text(event: Escalated) -> str:
     """What the customer is told when a person takes over."""
     if "self_harm" in f"{event.rule} {event.intent}":
-        return DANGER_TEXT + _HAND_OVER_TEXTS["unsure"]
+        return DANGER_TEXT + _HAND_OVER_TEXTS["matter"]
     if event.rule.startswith("failure."):
         return _HAND_OVER_TEXTS["failure"]
-    return _HAND_OVER_TEXTS["asked" if _ASKED.search(event.rule) else "unsure"]
+    if _ASKED.search(event.rule):
+        return _HAND_OVER_TEXTS["asked"]
+    return _HAND_OVER_TEXTS["matter" if event.rule.startswith("topic.") else "unsure"]
 
 
 def hand_over_of(event: Escalated, now_ms: int, *, late: bool = False) -> ChatAnswer:

@@ -44,6 +44,8 @@ def test_a_comment_leaves_without_personal_data() -> None:
         ("intent.ask_for_human", "Of course"),
         ("safety.low_confidence", "I would rather not guess"),
         ("failure.retrieval", "Something went wrong"),
+        ("topic.fraud_report", "A person should look at this"),
+        ("topic.account_deletion.confirmed", "Of course"),
         ("keywords.self_harm", "If you or someone else is in danger"),
     ],
 )
