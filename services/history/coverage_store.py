@@ -26,13 +26,29 @@ class SqlCoverage:
     async def add_question(self, event: Grounded, now_ms: int) -> None:
         """Count a question; keep its words and meaning if no passage answers it."""
         is_gap = event.answerable < RELEVANT
+        text = (event.resolved or event.text) if is_gap else ""
+        embedding = _halved(event.embedding) if is_gap else None
+        await self._count(event, now_ms, event.answerable, text, embedding)
+
+    async def add_repeat(self, event: Answered, now_ms: int) -> None:
+        """Count a question that was answered from memory: no search tells of it."""
+        await self._count(event, now_ms, event.confidence)
+
+    async def _count(
+        self,
+        event: Grounded | Answered,
+        now_ms: int,
+        answerable: float,
+        text: str = "",
+        embedding: bytes | None = None,
+    ) -> None:
         asked_ms = event.accepted_unix_ms or now_ms
         row = {
             **_turn(event),
             "asked_unix_ms": asked_ms,
-            "answerable": event.answerable,
-            "text": (event.resolved or event.text) if is_gap else "",
-            "embedding": _halved(event.embedding) if is_gap else None,
+            "answerable": answerable,
+            "text": text,
+            "embedding": embedding,
         }
         async with self._database.writing(event.conversation_id) as connection:
             if not await is_erased(connection, event):

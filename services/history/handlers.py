@@ -38,6 +38,8 @@ class Coverage(Protocol):
 
     async def add_question(self, event: Grounded, now_ms: int) -> None: ...
 
+    async def add_repeat(self, event: Answered, now_ms: int) -> None: ...
+
     async def add_uses(self, event: Answered, now_ms: int) -> None: ...
 
     async def set_document(self, event: KnowledgeChanged) -> None: ...
@@ -73,6 +75,8 @@ async def keep_answer(event: Answered, deps: Deps) -> None:
     await _keep(event, deps)
     if event.last and event.citations:
         await deps.coverage.add_uses(event, deps.clock.unix_ms())
+        if event.origin == "cache":
+            await deps.coverage.add_repeat(event, deps.clock.unix_ms())
 
 
 async def keep_hand_over(event: Escalated, deps: Deps) -> None:

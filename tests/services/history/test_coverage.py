@@ -184,6 +184,15 @@ async def test_only_searches_for_customers_count(database: Database) -> None:
     assert report["questions"] == 1
 
 
+async def test_questions_answered_from_memory_count_as_well(database: Database) -> None:
+    deps = Deps(SqlTranscripts(database), SqlCoverage(database), ManualClock())
+    again = cites(2, "returns").model_copy(update={"origin": "cache", "confidence": 0.9})
+    for event in (cites(1, "returns"), again, again):
+        await handlers.keep_answer(event, deps)
+    observed = await SqlCoverage(database).observed("morrow", 0)
+    assert (observed.questions, observed.relevant) == (1, 1)
+
+
 async def test_words_are_kept_only_where_no_passage_answers_and_follow_ups_as_searched(
     database: Database, embedder: Embedder
 ) -> None:
