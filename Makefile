@@ -106,7 +106,7 @@ train-intent: ## retrain the intent model: make train-intent DATA="messages.csv 
 
 train-cache: ## retrain the cache's second check: make train-cache PAIRS="a.jsonl b.jsonl" OUT=folder
 	@$(PYTHON) infra/local/environment.py train
-	@.venv-train/bin/python -m services.cache.training --pairs $(PAIRS) --swaps infra/sample_shop/swaps.txt --out $(or $(OUT),var/cache-model)
+	@.venv-train/bin/python -m services.cache.training --pairs $(PAIRS) --swaps infra/sample_shop/swaps.txt --groups services/cache/training/questions.txt --out $(or $(OUT),var/cache-model)
 
 up-docker: ## the same system in containers
 	docker compose up --build --detach --wait

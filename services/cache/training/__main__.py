@@ -13,10 +13,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=Path, nargs="+", required=True, help="JSONL files")
     parser.add_argument("--out", type=Path, required=True, help="the model folder")
     parser.add_argument("--swaps", type=Path, help="groups of words to swap, one a line")
+    parser.add_argument("--groups", type=Path, nargs="*", default=[], help="questions by answer")
     parser.add_argument("--start", type=Path, help="weights.pt of an earlier run to go on from")
     parser.add_argument("--resume", action="store_true", help="go on from DIR/checkpoint.pt")
     parser.add_argument("--minutes", type=float, help=f"stop then, with exit status {UNFINISHED}")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--most-pairs", type=int, help="of one file")
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--rate", type=float, help="highest learning rate of the encoder")
     return parser.parse_args()
 
@@ -29,16 +32,20 @@ def main() -> None:
         from services.cache.training.recipe import train
     except ModuleNotFoundError as error:
         sys.exit(f"{error}: training needs requirements/train.txt, installed in .venv-train")
-    recipe = Recipe()
-    if given.epochs is not None:
-        recipe = replace(recipe, epochs=given.epochs)
-    if given.rate is not None:
-        recipe = replace(recipe, encoder_rate=given.rate)
+    knobs = {
+        "epochs": given.epochs,
+        "encoder_rate": given.rate,
+        "most_pairs": given.most_pairs,
+        "threads": given.threads,
+    }
+    chosen = {name: value for name, value in knobs.items() if value is not None}
+    recipe = replace(Recipe(), **chosen)
     done = train(
         given.pairs,
         given.out,
         recipe,
         swap_groups=given.swaps,
+        question_groups=given.groups,
         start=given.start,
         resume=given.resume,
         minutes=given.minutes,

@@ -37,6 +37,9 @@ class Recipe:
     average: float = 0.998  # decay of the running mean of the weights per step
     most_swaps: int = 2500  # pairs of a file that swapping words adds
     most_closed: int = 8000  # pairs of a file that follow from others of it
+    most_pairs: int = 1_000_000  # of one file: how much of the large ones a later run repeats
+    apart_per_same: float = 1.5  # pairs across the blocks of a family for each pair within one
+    group_copies: int = 3  # of the pairs that grouped questions make, in an epoch
     held_apart: int = 5000  # pairs whose questions are nowhere in training
     held_random: int = 3000
     seed: int = 13

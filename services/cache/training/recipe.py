@@ -1,8 +1,9 @@
 """From labelled pairs to the weights of a pair classifier."""
 
+import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from transformers import AutoModel
 
 from services.cache.pairs import Pair, read
-from services.cache.training import loop, split, swaps
+from services.cache.training import groups, loop, split, swaps
 from services.cache.training.loop import Encoded, Recipe
 from services.cache.training.model import PairModel
 from services.cache.training.ship import ship
@@ -23,28 +24,41 @@ _MEASURED_PAIRS = 2000
 _MOST_COPIES = 4  # … but no more often than this in an epoch
 
 
-def gather(paths: Sequence[Path], groups: Sequence[swaps.Group], recipe: Recipe) -> Split:
+def gather(
+    paths: Sequence[Path],
+    swapped: Sequence[swaps.Group],
+    recipe: Recipe,
+    families: Sequence[groups.Family] = (),
+    held: Split | None = None,
+) -> Split:
     """The pairs of all files, some held out of each; small files count several times in `train`.
 
-    A file of fewer than 2,000 pairs is too small to measure on: all of it is trained on.
+    A file of fewer than 2,000 pairs is too small to measure on: all of it is trained on. So is what
+    `families` make. `held`: what the run that this one goes on from held out, and nothing else; a
+    new draw would measure on what the weights have seen.
     """
     files = [split.clean(read(path)) for path in paths]
     total = sum(map(len, files))
     train: list[Pair] = []
     apart: list[Pair] = []
     at_random: list[Pair] = []
-    for pairs in files:
-        share = len(pairs) / total
-        most = len(pairs) // 10 if len(pairs) >= _MEASURED_PAIRS else 0
+    for rows in files:
+        share = len(rows) / total
+        pairs = split.without(rows, held) if held else rows
+        most = len(pairs) // 10 if len(pairs) >= _MEASURED_PAIRS and not held else 0
         apart_count, random_count = (
             min(most, int(share * count)) for count in (recipe.held_apart, recipe.held_random)
         )
         part = split.split(pairs, apart_count, random_count, recipe.seed)
-        own = part.train + swaps.more(part.train, groups, recipe.most_swaps, recipe.seed)
+        own = part.train + swaps.more(part.train, swapped, recipe.most_swaps, recipe.seed)
         own += split.closure(part.train, recipe.most_closed, recipe.seed)
+        own = split.without(own, held) if held else own  # what follows from others may be held
+        own = random.Random(recipe.seed).sample(own, min(len(own), recipe.most_pairs))
         train += own * max(1, min(_MOST_COPIES, round(_LEAST_SHARE / share)))
         apart, at_random = apart + part.apart, at_random + part.random
-    return Split(train, apart, at_random)
+    grouped = groups.pairs(families, recipe.apart_per_same, recipe.seed)
+    train += grouped * recipe.group_copies
+    return replace(held, train=train) if held else Split(train, apart, at_random)
 
 
 def fresh_model() -> PairModel:
@@ -60,13 +74,16 @@ def train(
     recipe: Recipe,
     *,
     swap_groups: Path | None = None,
+    question_groups: Sequence[Path] = (),
     start: Path | None = None,
     resume: bool = False,
     minutes: float | None = None,
 ) -> bool:
     """Writes the model folder, its weights and the held-out pairs; False: time was up, resume.
 
-    `swap_groups`: a file for `swaps.read`. `start`: a `weights.pt` to go on from, not MiniLM's.
+    `swap_groups`: a file for `swaps.read`. `question_groups`: files for `groups.read`. `start`: the
+    `weights.pt` of an earlier run to go on from, not MiniLM's; what that run held out beside it
+    stays held out.
     """
     until_s = time.monotonic() + 60 * (minutes or 1e9)
     torch.set_num_threads(recipe.threads)
@@ -74,8 +91,10 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
         (out / "checkpoint.pt").unlink(missing_ok=True)
-    groups = swaps.read(swap_groups) if swap_groups else []
-    parts = gather(paths, groups, recipe)
+    swapped = swaps.read(swap_groups) if swap_groups else []
+    families = [family for path in question_groups for family in groups.read(path)]
+    held = split.read_held(start.parent) if start is not None else None
+    parts = gather(paths, swapped, recipe, families, held)
     split.write(out / "held_apart.jsonl", parts.apart)
     split.write(out / "held_random.jsonl", parts.random)
     model = fresh_model()
@@ -93,7 +112,7 @@ def train(
     if not done:
         return False
     torch.save(model.state_dict(), out / "weights.pt")
-    ship(model, parts, out, _document(paths, recipe, parts))
+    ship(model, parts, out, _document([*paths, *question_groups], recipe, parts))
     return True
 
 

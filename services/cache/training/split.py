@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from services.cache.pairs import Pair
+from services.cache.pairs import Pair, read
 
 _MOST_EQUAL = 10  # questions in a component from which pairs are derived
 
@@ -69,6 +69,21 @@ def split(pairs: Sequence[Pair], apart: int, at_random: int, seed: int) -> Split
         (held if fits else rest).extend(group)
     chance.shuffle(rest)
     return Split(rest[at_random:], held, rest[:at_random])
+
+
+def read_held(folder: Path) -> Split:
+    """What an earlier run held out, with nothing to train on."""
+    apart, at_random = (read(folder / f"held_{name}.jsonl") for name in ("apart", "random"))
+    return Split([], apart, at_random)
+
+
+def without(pairs: Iterable[Pair], held: Split) -> list[Pair]:
+    """Those that an earlier run did not hold out: no pair of `random`, no question of `apart`."""
+    drawn = {_key(pair) for pair in held.random}
+    apart = {text for pair in held.apart for text in _key(pair)}
+    return [
+        pair for pair in pairs if _key(pair) not in drawn and not apart.intersection(_key(pair))
+    ]
 
 
 def closure(pairs: Sequence[Pair], most: int, seed: int) -> list[Pair]:

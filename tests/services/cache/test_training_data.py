@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cache.pairs import Pair, read
-from services.cache.training import split, swaps
+from services.cache.training import groups, split, swaps
 from services.cache.training.split import Components
 
 questions = st.integers(0, 40).map(lambda number: f"question {number}")
@@ -95,3 +95,61 @@ def test_no_pair_of_the_shop_is_trained_on_and_measured() -> None:
     for name in ("near_miss", "rewordings", "heldout_near_miss", "heldout_rewordings"):
         assert len(texts(name)) >= 200
         assert not texts(name) & texts("train")
+
+
+@given(some_pairs, some_pairs)
+def test_what_an_earlier_run_held_out_is_not_trained_on_by_the_next(
+    pairs: list[Pair], held: list[Pair]
+) -> None:
+    half = len(held) // 2
+    earlier = split.Split([], apart=held[:half], random=held[half:])
+    kept = split.without(pairs, earlier)
+    sides = {frozenset((pair.text_a, pair.text_b)) for pair in kept}
+    assert not sides & {frozenset((pair.text_a, pair.text_b)) for pair in earlier.random}
+    assert not {t for side in sides for t in side} & {
+        text for pair in earlier.apart for text in (pair.text_a, pair.text_b)
+    }
+
+
+GROUPS = """# a comment
+# family: pause or cancel
+pause my plan
+take a break
+
+cancel my plan
+
+# family: hours
+opening hours?
+"""
+
+
+def test_questions_of_one_block_are_pairs_and_blocks_of_one_family_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "groups.txt"
+    path.write_text(GROUPS)
+    families = groups.read(path)
+    assert families == [(("pause my plan", "take a break"), ("cancel my plan",)),
+                        (("opening hours?",),)]  # fmt: skip
+    same, *apart = groups.pairs(families, 2.0, seed=0)
+    assert same == Pair("pause my plan", "take a break", 1)
+    assert set(apart) == {Pair(text, "cancel my plan", 0) for text in families[0][0]}
+
+
+@pytest.mark.parametrize(
+    ("content", "line"), [("a question\n", 1), ("# family: x\nsame\n\nsame\n", 4)]
+)
+def test_a_question_out_of_place_is_named_by_its_line(
+    tmp_path: Path, content: str, line: int
+) -> None:
+    path = tmp_path / "groups.txt"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"line {line}"):
+        groups.read(path)
+
+
+def test_the_shipped_questions_can_be_read_and_hold_nothing_of_the_tests() -> None:
+    families = groups.read(Path("services/cache/training/questions.txt"))
+    assert len(families) > 40 and all(len(family) > 1 for family in families)
+    texts = {text.lower() for family in families for block in family for text in block}
+    for name in ("near_miss", "rewordings", "heldout_near_miss", "heldout_rewordings"):
+        for pair in read(Path(f"infra/sample_shop/pairs_{name}.jsonl")):
+            assert not {pair.text_a.lower(), pair.text_b.lower()} & texts
