@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,10 +27,17 @@ _DIMENSIONS = 384
 
 
 class StoreIndex:
-    """Writes prepared documents into the vector store, one at a time."""
+    """Writes prepared documents into the vector store, one at a time; `learn` hears of each."""
 
-    def __init__(self, store: VectorStore, embedder_name: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        store: VectorStore,
+        embedder_name: str,
+        timeout_s: float,
+        learn: Callable[[Sequence[Chunk]], None],
+    ) -> None:
         self._store = store
+        self._learn = learn
         self._writer = BoundedExecutor("index", queue=64, timeout_s=timeout_s)
         self._knowledge_version = recipe_of(embedder_name)
 
@@ -62,11 +69,13 @@ class StoreIndex:
 
     def _replace_now(self, event: DocumentPrepared) -> None:
         vectors = [np.frombuffer(chunk.vector, np.float32) for chunk in event.chunks]
+        chunks = _chunks(event)
+        self._learn(chunks)
         self._store.replace_document(
             event.tenant_id,
             event.document_id,
             event.version,
-            _chunks(event),
+            chunks,
             np.stack(vectors) if vectors else np.empty((0, _DIMENSIONS), np.float32),
         )
 

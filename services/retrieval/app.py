@@ -27,9 +27,10 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     settings = load(RetrievalSettings)
     embedder = open_embedder(runtime.settings.embedder_url, threads=runtime.settings.cpu_threads)
     store = open_vectors(runtime.settings.vectors_url, dimensions=embedder.dimensions)
-    index = StoreIndex(store, embedder.name, settings.index_timeout_s)
     reranker = open_reranker(settings.reranker_dir, threads=runtime.settings.cpu_threads)
-    search = BoundedSearch(Searcher(embedder, store, reranker), store, embedder, settings)
+    searcher = Searcher(embedder, store, reranker)
+    index = StoreIndex(store, embedder.name, settings.index_timeout_s, searcher.learn)
+    search = BoundedSearch(searcher, store, embedder, settings)
     jobs = _jobs(runtime, settings, embedder)
     token = internal_token(runtime.settings.secret_key.get_secret_value())
     deps = handlers.Deps(

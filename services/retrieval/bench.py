@@ -3,8 +3,8 @@
     python -m services.retrieval.bench --kb FOLDER [--queries FILE]
 
 Without a file of queries the titles of the documents are asked. Documents are embedded once and
-kept in `var/embeddings`. Every model is warm; headlines are not: they are computed when they are
-first met, as in service.
+kept in `var/embeddings`. Every model is warm, and so are the headlines: the service computes them
+when it indexes a document.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from services.retrieval.datasets import Document, read_documents, read_queries
-from services.retrieval.evaluate import TENANT, fill
+from services.retrieval.evaluate import TENANT, fill, learn
 from services.retrieval.rerank import open_reranker
 from services.retrieval.search import DENSE_WEIGHT, Searcher
 from services.retrieval.settings import RetrievalSettings
@@ -80,6 +80,7 @@ def main() -> int:
         asked = questions_of(documents, given.kb, given.queries)
         chunks = fill(store, embedder, documents, settings.var_dir / "embeddings")
         searcher = Searcher(embedder, store, reranker)
+        learn(searcher, documents)
         measure(searcher, asked[:1])
         print(table(measure(searcher, asked[1:] or asked), chunks))
     except ValueError as error:

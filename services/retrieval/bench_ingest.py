@@ -70,8 +70,10 @@ async def ingest(count: int, settings: Settings) -> None:
     """Ingest `count` documents, ask meanwhile, print rate, memory and latency."""
     embedder = open_embedder(settings.embedder_url, threads=settings.cpu_threads)
     store = open_vectors("edge:", dimensions=embedder.dimensions)
-    index = StoreIndex(store, embedder.name, load(RetrievalSettings).index_timeout_s)
-    asker = Asker(Searcher(embedder, store))
+    searcher = Searcher(embedder, store)
+    timeout_s = load(RetrievalSettings).index_timeout_s
+    index = StoreIndex(store, embedder.name, timeout_s, searcher.learn)
+    asker = Asker(searcher)
     context = multiprocessing.get_context("spawn")
     prepared: Queue[DocumentPrepared | None] = context.Queue(WAITING)
     worker = context.Process(target=_prepare_all, args=(count, prepared), daemon=True)

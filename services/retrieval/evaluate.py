@@ -38,6 +38,12 @@ def fill(store: VectorStore, embedder: Embedder, documents: Sequence[Document], 
     return at
 
 
+def learn(searcher: Searcher, documents: Sequence[Document]) -> None:
+    """As the service does when it indexes."""
+    for document in documents:
+        searcher.learn(chunks_of(document))
+
+
 def chunks_of(document: Document) -> list[Chunk]:
     """The document's pieces as a store takes them."""
     return [
@@ -100,6 +106,7 @@ def evaluate(
     try:
         chunks = fill(store, embedder, documents, cache)
         searcher = Searcher(embedder, store, reranker)
+        learn(searcher, documents)
         found = {}
         for variant in VARIANTS:
             print(f"{variant}: {len(asked)} queries", file=sys.stderr)

@@ -2,8 +2,8 @@
 
 A pooled vector blurs a headline of three facts; here each token of the question looks for its like
 among the tokens of title and outermost heading, and the mean of the best cosines is the score. The
-passage side is computed once per headline and kept, so that a warm question costs one short run of
-the embedder.
+passage side is computed when a document is indexed, or first met, and kept: a question then costs
+one short run of the embedder.
 
 Source: Khattab & Zaharia 2020, "ColBERT" (MaxSim over token vectors, late interaction).
 """
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from shared.vectors import Chunk
 
 KEPT_HEADLINES = 4096  # about 25 tokens of 384 half floats each: 80 MB at most
+LEARNT_AT_ONCE = 16
 QUESTION_TOKENS = 64
 
 TokenVectors = NDArray[np.float32]  # [tokens, dimensions], rows of unit length
@@ -57,6 +58,12 @@ class HeadlineMatcher:
         asked = self._encoder.token_vectors([question], QUESTION_TOKENS)[0]
         matches = {h: _max_sim(asked, tokens) for h, tokens in self._tokens(headlines).items()}
         return [matches[headline] for headline in headlines]
+
+    def learn(self, headlines: Sequence[str]) -> None:
+        """Compute what will be asked for, while there is room for more."""
+        for start in range(0, len(headlines), LEARNT_AT_ONCE):
+            if len(self._known) < self._kept:
+                self._tokens(headlines[start : start + LEARNT_AT_ONCE])
 
     def _tokens(self, headlines: Sequence[str]) -> dict[str, NDArray[np.float16]]:
         with self._lock:

@@ -19,7 +19,7 @@ from services.retrieval.core import (
 from services.retrieval.headlines import HeadlineMatcher, TokenEncoder, headline_of, telling
 from services.retrieval.rerank import Reranker
 from shared.embeddings import Embedder
-from shared.vectors import Hit, Query, VectorStore
+from shared.vectors import Chunk, Hit, Query, VectorStore
 from shared.vectors.lexical import count_words
 
 DENSE_WEIGHT = 0.5  # chosen on the dev queries; RESULTS.md
@@ -135,6 +135,12 @@ class Searcher:
             order = promoted(scores, matches, HEADLINE_WEIGHT)
             ranked, scores = [ranked[place] for place, _ in order], [score for _, score in order]
         return Candidates(query.text, ranked, scores, signals, timings, lexical_only)
+
+    def learn(self, chunks: Sequence[Chunk]) -> None:
+        """Do what can be done for new chunks before somebody asks."""
+        if self._headlines is not None:
+            headlines = sorted({headline_of(chunk) for chunk in chunks}, key=len)
+            self._headlines.learn([headline for headline in headlines if headline])
 
     def _hits(self, query: Query) -> list[Hit]:
         hits = self._store.search(query)

@@ -12,6 +12,7 @@ from services.retrieval.adapters import StoreIndex
 from services.retrieval.documents import KnownVectors, prepare
 from services.retrieval.ledger import KeyValueLedger
 from services.retrieval.reading.sandbox import SandboxReader
+from services.retrieval.search import Searcher
 from services.retrieval.settings import RetrievalSettings
 from services.retrieval.sources.open import Fetching, open_source
 from shared.boards import PolicyBoard
@@ -48,7 +49,9 @@ async def ingest(folder: Path, index_folder: Path, redis_url: str) -> None:
     """Bring the index in step with `folder`, as the nightly job and the handlers do."""
     kv = open_kv(redis_url)
     store = open_vectors(f"edge:{index_folder}")
-    index = StoreIndex(store, HashingEmbedder().name, 30.0)
+    index = StoreIndex(
+        store, HashingEmbedder().name, 30.0, Searcher(HashingEmbedder(), store).learn
+    )
     with SandboxReader("hashing:") as reader:
         jobs = Jobs(reader)
         deps = handlers.Deps(

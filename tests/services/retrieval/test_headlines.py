@@ -49,6 +49,16 @@ def test_a_headline_is_computed_once_and_the_oldest_makes_room() -> None:
     assert letters.seen[-2:] == ["q", "a"]
 
 
+def test_what_was_learnt_is_not_computed_when_somebody_asks_and_pushes_nothing_out() -> None:
+    letters = Letters()
+    matcher = HeadlineMatcher(letters, kept=2)
+    matcher.learn(["a", "b"])
+    matcher.learn(["c"])
+    assert letters.seen == ["a", "b"]
+    matcher.scores("q", ["a", "b"])
+    assert letters.seen == ["a", "b", "q"]
+
+
 def test_the_embedder_of_the_product_gives_token_vectors() -> None:
     embedder = open_embedder("support:")
     matcher = HeadlineMatcher(embedder)  # type: ignore[arg-type]
