@@ -95,6 +95,33 @@ _ASKS = re.compile(
     r"|(?P<reason>why)|(?P<person>who))\b",
     re.I,
 )
+# Of Quora's pairs, 80 % of those that this parts are marked as different.
+_OPPOSITES = tuple(
+    tuple(frozenset(side.split()) for side in line.split(":"))
+    for line in """
+        raise raising increase increasing higher : lower lowering decrease decreasing reduce reducing
+        more : less fewer
+        hot hotter warmer : cold colder cooler
+        loud louder : quiet quieter
+        longer : shorter
+        bigger larger : smaller
+        thicker : thinner
+        stronger : weaker
+        faster : slower
+        earlier : later
+        before : after
+        with : without
+        enable activate : disable deactivate
+        connect : disconnect
+        lock : unlock
+        upgrade : downgrade
+        upload : download
+        import : export
+        minimum : maximum
+        incoming : outgoing
+        subscribe : unsubscribe
+    """.strip().splitlines()
+)
 _ANAPHORA = re.compile(
     r"^(?:and|but|so|also|then|what about|how about|ok|okay|yes|no|sure|why)\b"
     r"|\b(?:it|that|this|those|these|them|they|there|he|she|one of (?:them|those)|the same)\b",
@@ -147,6 +174,7 @@ def differs(asked: str, remembered: str) -> bool:
         _numbers_clash(asked, remembered)
         or _turned_round(asked, remembered)
         or _asks_other(asked, remembered)
+        or _opposed(asked, remembered)
         or _way(asked) == _way(remembered)[::-1] != ()
     )
 
@@ -161,6 +189,18 @@ def _asks_other(asked: str, remembered: str) -> bool:
     """One begins with "where", say, and the other with "when"."""
     ours, theirs = _asks_for(asked), _asks_for(remembered)
     return bool(ours and theirs and ours != theirs)
+
+
+def _opposed(asked: str, remembered: str) -> bool:
+    """One says "raise", say, and the other "lower", and neither says both."""
+    ours, theirs = (frozenset(_WORD.findall(text.lower())) for text in (asked, remembered))
+    return any(_says(ours, one, other) and _says(theirs, other, one)
+               or _says(ours, other, one) and _says(theirs, one, other)
+               for one, other in _OPPOSITES)  # fmt: skip
+
+
+def _says(words: frozenset[str], this: frozenset[str], not_this: frozenset[str]) -> bool:
+    return bool(words & this) and not words & not_this
 
 
 def _asks_for(text: str) -> str:

@@ -39,7 +39,7 @@ class Recipe:
     most_closed: int = 8000  # pairs of a file that follow from others of it
     most_pairs: int = 1_000_000  # of one file: how much of the large ones a later run repeats
     apart_per_same: float = 1.5  # pairs across the blocks of a family for each pair within one
-    group_copies: int = 3  # of the pairs that grouped questions make, in an epoch
+    group_copies: int = 2  # of the pairs that grouped questions make, in an epoch
     held_apart: int = 5000  # pairs whose questions are nowhere in training
     held_random: int = 3000
     seed: int = 13
