@@ -194,8 +194,8 @@ def _asks_other(asked: str, remembered: str) -> bool:
 def _opposed(asked: str, remembered: str) -> bool:
     """One says "raise", say, and the other "lower", and neither says both."""
     ours, theirs = (frozenset(_WORD.findall(text.lower())) for text in (asked, remembered))
-    return any(_says(ours, one, other) and _says(theirs, other, one)
-               or _says(ours, other, one) and _says(theirs, one, other)
+    return any((_says(ours, one, other) and _says(theirs, other, one))
+               or (_says(ours, other, one) and _says(theirs, one, other))
                for one, other in _OPPOSITES)  # fmt: skip
 
 
