@@ -99,7 +99,7 @@ _ASKS = re.compile(
 _OPPOSITES = tuple(
     tuple(frozenset(side.split()) for side in line.split(":"))
     for line in """
-        raise raising increase increasing higher : lower lowering decrease decreasing reduce reducing
+        raise increase increasing higher : lower lowering decrease decreasing reduce
         more : less fewer
         hot hotter warmer : cold colder cooler
         loud louder : quiet quieter
