@@ -19,7 +19,7 @@ class CacheSettings(Section):
     ttl_jitter: float = Field(0.1, ge=0, le=0.5, description="share of the TTL drawn at random")
     stale_s: float = Field(86_400, ge=0, description="kept so much longer for degraded modes")
     min_similarity: float = Field(
-        0.40, ge=0, le=1, description="cosine from which a neighbour is a candidate at all"
+        0.30, ge=0, le=1, description="cosine from which a neighbour is a candidate at all"
     )
     candidates: int = Field(3, ge=1, le=50, description="neighbours the second check looks at")
     model_dir: Path | None = Field(
@@ -27,7 +27,7 @@ class CacheSettings(Section):
         description="folder of the pair classifier that confirms candidates; empty: rules alone",
     )
     min_probability: float = Field(
-        0.96, ge=0, le=1, description="chance, by the classifier, from which an answer is reused"
+        0.85, ge=0, le=1, description="chance, by the classifier, from which an answer is reused"
     )
     verify_timeout_s: float = Field(0.5, gt=0, description="for the candidates of one question")
     verify_queue: int = Field(128, ge=1, description="questions waiting; more: not looked up")
