@@ -4,7 +4,7 @@
 
 Without a file of queries the titles of the documents are asked. Documents are embedded once and
 kept in `var/embeddings`. Every model is warm, and so are the headlines: the service computes them
-when it indexes a document.
+when it indexes a document. After a restart it computes them as it meets them: not measured here.
 """
 
 import argparse
