@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 10.0  # a supervisor waits longer than this before it kills
 READY_TIMEOUT_S = 60.0
+# A group deals within seconds. kafka-python was seen to sit in a rebalance for ever, beside an idle
+# machine; the process then ends, and its supervisor starts another, which is dealt at once.
+JOIN_TIMEOUT_S = 30.0
 HEALTH_EVERY_S = 1.0
 PROBE_TIMEOUT_S = 0.8
 
@@ -102,7 +105,7 @@ class Worker:
     async def start(self) -> None:
         """Join the groups; returns once fetching has begun."""
         await self.join()
-        await asyncio.gather(*(s.positioned(READY_TIMEOUT_S) for s in self._subscriptions))
+        await asyncio.gather(*(s.positioned(JOIN_TIMEOUT_S) for s in self._subscriptions))
 
     async def join(self) -> None:
         """Join the groups; fetching begins in the background."""
