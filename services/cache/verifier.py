@@ -20,7 +20,7 @@ from shared.errors import ConfigurationError
 from shared.executor import BoundedExecutor
 
 Floats = NDArray[np.float32]
-_LIKELY = 0.3  # chance below which the other order would change nothing
+_UNSURE = (0.5, 0.97)  # chances outside of which the other order would change no decision
 QUESTION_TOKENS = 48  # of one question, as in training; the rest is cut
 
 
@@ -51,8 +51,8 @@ class RulesVerifier:
 class PairVerifier:
     """The pair classifier on onnxruntime, calibrated; 0 where a hard rule forbids.
 
-    A pair is read in one order, always the same. Where that order finds it likely, and
-    `both_orders` in `config.json` is true, the other order is read too and both are averaged.
+    A pair is read in one order, always the same. Where that leaves it unsure, and `both_orders` in
+    `config.json` is true, the other order is read too and both are averaged.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
@@ -77,9 +77,10 @@ class PairVerifier:
         ordered = [(min(pair), max(pair)) for pair in pairs]
         scores = self._read(ordered)
         if self._both_orders:
-            likely = np.flatnonzero(self._calibrated(scores) >= _LIKELY)
-            other = self._read([(ordered[row][1], ordered[row][0]) for row in likely])
-            scores[likely] = (scores[likely] + other) / 2
+            chances = self._calibrated(scores)
+            unsure = np.flatnonzero((chances >= _UNSURE[0]) & (chances < _UNSURE[1]))
+            other = self._read([(ordered[row][1], ordered[row][0]) for row in unsure])
+            scores[unsure] = (scores[unsure] + other) / 2
         return scores
 
     def _calibrated(self, logits: Floats) -> Floats:
