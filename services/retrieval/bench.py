@@ -28,7 +28,7 @@ from shared.vectors import Query, open_vectors
 
 QUESTIONS = 500  # at most
 MANY_CHUNKS = 10_000  # what the goals are set for
-STEPS = ("embed", "search", "headlines", "rerank", "all")
+STEPS = ("embed", "search", "words", "headlines", "rerank", "all")
 
 
 def measure(searcher: Searcher, questions: Iterable[str]) -> dict[str, list[float]]:
