@@ -95,7 +95,7 @@ _ASKS = re.compile(
     r"|(?P<reason>why)|(?P<person>who))\b",
     re.I,
 )
-# Of Quora's pairs, 80 % of those that this parts are marked as different.
+# Of Quora's pairs, 80 % of those that this parts are marked as different. The last three: rivals.
 _OPPOSITES = tuple(
     tuple(frozenset(side.split()) for side in line.split(":"))
     for line in """
@@ -120,6 +120,14 @@ _OPPOSITES = tuple(
         minimum : maximum
         incoming : outgoing
         subscribe : unsubscribe
+        add : remove
+        inside : outside
+        lost : damaged
+        buy purchase order : use using
+        credit : debit
+        android : iphone ios
+        wifi wi fi wlan wireless : bluetooth
+        standard regular : express
     """.strip().splitlines()
 )
 _ANAPHORA = re.compile(

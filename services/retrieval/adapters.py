@@ -13,6 +13,7 @@ from services.retrieval.handlers import Found
 from services.retrieval.rerank import Pair
 from services.retrieval.search import DENSE_WEIGHT, Candidates, Searcher
 from services.retrieval.settings import RetrievalSettings
+from services.retrieval.warming import Warmer
 from shared.batching import BatchingExecutor
 from shared.embeddings import Embedder
 from shared.errors import Overloaded, Transient
@@ -122,6 +123,7 @@ class BoundedSearch:
         settings: RetrievalSettings,
     ) -> None:
         self._searcher = searcher
+        self._warmer = Warmer(store, searcher.learn)
         self._store = store
         self._embedder = embedder
         self._limit = settings.passages
@@ -136,6 +138,7 @@ class BoundedSearch:
             )  # fmt: skip
 
     async def search(self, event: Routed, *, lexical_only: bool, rerank: bool) -> Found:
+        self._warmer.hear(event.tenant_id)
         question = resolved(event.text, [e.question for e in event.context], event.locale)
         candidates = await self._executor.run(self._find_now, event, question, lexical_only, rerank)
         logits = await self._logits(candidates.pairs()) if rerank else []
@@ -171,6 +174,7 @@ class BoundedSearch:
         return await self._executor.run(self._store.ping)
 
     def close(self) -> None:
+        self._warmer.close()
         self._executor.close()
         if self._reranker is not None:
             self._reranker.close()

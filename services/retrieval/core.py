@@ -126,8 +126,13 @@ def signals_of(hits: Sequence[Hit], scores: Sequence[float], question_words: int
         "dense_usual": _mean(dense[:USUAL_DOCUMENTS]),
         "lexical": lexical[0] / words,
         "lexical_usual": _mean(lexical[:USUAL_DOCUMENTS]) / words,
-        "lead": scores[0] - _mean(scores[5:15]) if len(scores) > LEAD_FROM else 0.0,
+        "lead": lead_of(scores),
     }
+
+
+def lead_of(scores: Sequence[float]) -> float:
+    """How far the best document, scores falling, is ahead of the crowd (the sixth to the 15th)."""
+    return scores[0] - _mean(scores[5:15]) if len(scores) > LEAD_FROM else 0.0
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -48,6 +48,7 @@ class Evidence:
     phrases: Numbers  # ≥ 0: BM25 of the question's pairs of neighbouring words
     headline_phrases: Numbers  # the same, in the headline alone
     length: Numbers  # logarithm of the article's words
+    headline_length: Numbers
 
 
 def words_of(text: str, locale: str) -> list[int]:
@@ -89,6 +90,7 @@ def evidence(question: Sequence[int], articles: Sequence[Article]) -> Evidence:
         phrases=whole.phrases(pairs),
         headline_phrases=heads.phrases(pairs),
         length=np.log(whole.lengths + 1.0),
+        headline_length=np.log(heads.lengths + 1.0),
     )
 
 

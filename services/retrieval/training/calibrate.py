@@ -26,7 +26,17 @@ from shared.embeddings import Embedder, open_embedder
 from shared.vectors import Query, open_vectors
 
 SIGNALS = {
-    "hybrid": ("dense", "dense_usual", "lexical", "lexical_usual", "lead", "headline"),
+    "hybrid": (
+        "dense",
+        "dense_usual",
+        "lexical",
+        "lexical_usual",
+        "cover",
+        "cover_usual",
+        "headline",
+        "headline_usual",
+        "lead",
+    ),
     "plain": ("dense", "dense_usual", "lexical", "lexical_usual", "lead"),  # without re-ranking
     "lexical": ("lexical", "lexical_usual", "lead"),
 }

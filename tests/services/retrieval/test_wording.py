@@ -67,7 +67,8 @@ def test_headings_are_read_once_for_all_their_chunks() -> None:
 def test_evidence_is_finite_and_cover_a_share(question: list[int], texts: list[list[int]]) -> None:
     articles = [Article(np.array(t, np.uint32), np.array(t[:3], np.uint32)) for t in texts]
     found = evidence(question, articles)
-    for values in (found.cover, found.phrases, found.headline_phrases, found.length):
+    lengths = (found.length, found.headline_length)
+    for values in (found.cover, found.phrases, found.headline_phrases, *lengths):
         assert values.shape == (len(texts),)
         assert np.isfinite(values).all() and (values >= 0).all()
     assert (found.cover <= 1 + 1e-9).all()
