@@ -130,6 +130,11 @@ def signals_of(hits: Sequence[Hit], scores: Sequence[float], question_words: int
     }
 
 
+def usual(values: Sequence[float], typical: float) -> float:
+    """What candidates usually have; `typical` where too few of them were found to tell."""
+    return _mean(values) if len(values) > LEAD_FROM else typical
+
+
 def lead_of(scores: Sequence[float]) -> float:
     """How far the best document, scores falling, is ahead of the crowd (the sixth to the 15th)."""
     return scores[0] - _mean(scores[5:15]) if len(scores) > LEAD_FROM else 0.0

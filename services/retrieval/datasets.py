@@ -26,6 +26,7 @@ class Document:
 
     id: str
     pieces: tuple[Piece, ...]
+    product: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _read_files(folder: Path, counter: TokenCounter) -> Iterator[Document]:
         except Exception as reason:  # Rejected, and whatever the parsers of PDF and DOCX raise
             print(f"left out: {inside}: {reason}", file=sys.stderr)
             continue
-        yield Document(name, read.pieces)
+        yield Document(name, read.pieces, read.product)
 
 
 def read_queries(path: Path, folder: Path, known: Sequence[str]) -> list[Asked]:

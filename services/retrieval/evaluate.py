@@ -48,7 +48,7 @@ def chunks_of(document: Document) -> list[Chunk]:
     """The document's pieces as a store takes them."""
     return [
         Chunk(f"{document.id}#{position}", document.id, "1", TENANT, piece.text, piece.title,
-              piece.headings, position)
+              piece.headings, position, product=document.product)
         for position, piece in enumerate(document.pieces)
     ]  # fmt: skip
 

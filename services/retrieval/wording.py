@@ -94,6 +94,13 @@ def evidence(question: Sequence[int], articles: Sequence[Article]) -> Evidence:
     )
 
 
+def named(question: Sequence[int], products: Sequence[str], locale: str) -> Numbers:
+    """1 where the question names a candidate's product, as its author wrote it in the document."""
+    said = set(question)
+    known = {product: set(words_of(product, locale)) for product in set(products)}
+    return np.array([float(bool(known[p]) and known[p] <= said) for p in products])
+
+
 def _rarity(has: NDArray[np.bool_]) -> Numbers:
     """BM25's inverse document frequency, with the candidates as the collection: [terms]."""
     having = has.sum(axis=1)

@@ -22,12 +22,12 @@ from services.retrieval.datasets import read_documents, read_queries
 from services.retrieval.evaluate import DEPTH, TENANT, fill, measures
 from services.retrieval.headlines import HeadlineMatcher, TokenEncoder, headline_of, telling
 from services.retrieval.search import CANDIDATES, DENSE_WEIGHT, HEADLINES
-from services.retrieval.wording import Articles, evidence, words_of
+from services.retrieval.wording import Articles, evidence, named, words_of
 from shared.embeddings import Embedder, open_embedder
 from shared.vectors import Hit, Query, open_vectors
 
 TOLD = ("dense", "cover", "headline_phrases", "length", "headline_length", "headline")
-FEATURES = ("fused", "phrases", *TOLD)
+FEATURES = ("fused", "phrases", "named", *TOLD)
 FOLDS = 5
 OTHERS = 0.3  # weight of every set but the first, whose questions are the most varied
 STEPS = (1.0, 0.5, 0.25, 0.12, 0.06)  # in units of the fused score's spread
@@ -53,7 +53,9 @@ def features_of(
     headlines: HeadlineMatcher,
 ) -> Numbers:
     """[candidates, FEATURES]; what only telling headlines allow is 0 where they do not tell."""
-    seen = evidence(words_of(text, ""), [articles.of(hit.chunk) for hit in ranked])
+    question = words_of(text, "")
+    products = named(question, [hit.chunk.product for hit in ranked], "")
+    seen = evidence(question, [articles.of(hit.chunk) for hit in ranked])
     is_telling = telling([headline_of(hit.chunk) for hit in ranked[:HEADLINES]])
     matches = np.zeros(len(ranked))
     if is_telling:
@@ -63,7 +65,7 @@ def features_of(
     dense = np.array([hit.dense for hit in ranked])
     told = np.column_stack([dense, seen.cover, seen.headline_phrases, seen.length,
                             seen.headline_length, matches])  # fmt: skip
-    rows = np.column_stack([np.array(fused), seen.phrases, told * is_telling])
+    rows = np.column_stack([np.array(fused), seen.phrases, products, told * is_telling])
     return np.asarray(rows - rows.max(axis=0))
 
 

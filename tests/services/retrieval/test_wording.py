@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.retrieval.wording import Article, Articles, article_of, evidence, words_of
+from services.retrieval.wording import Article, Articles, article_of, evidence, named, words_of
 from shared.vectors import Chunk
 
 TEXTS = st.lists(st.lists(st.integers(1, 6), max_size=12), min_size=1, max_size=6)
@@ -127,3 +127,8 @@ def test_the_longest_unused_makes_room() -> None:
 
 def test_a_document_that_was_withdrawn_meanwhile_speaks_by_its_chunk() -> None:
     assert len(Articles(Shelf().chunks_of).of(chunk("gone", "still here")).words) > 1
+
+
+def test_the_product_that_the_question_names_is_marked() -> None:
+    question = words_of("How do I descale the Morrow One?", "en")
+    assert named(question, ["one", "mini", "", "morrow one"], "en").tolist() == [1, 0, 0, 1]
