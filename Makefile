@@ -77,6 +77,9 @@ bench-cache: ## the semantic cache at 100,000 entries beside GPTCache and redisv
 	@$(PYTHON) infra/local/environment.py bench
 	@.venv-bench/bin/python -m infra.local.bench_cache $(if $(PAIRS),--pairs $(PAIRS))
 
+bench-strangers: env ## the shop's labelled messages against a full cache: hits of another intent
+	@$(PY) -m infra.local.bench_strangers
+
 bench-intent: env ## the intent model's speed, one message and many; its quality where DATA= is given
 	@$(PY) -m services.intent.bench
 	@$(if $(DATA),$(PY) -m services.cli eval intent --data $(DATA))
@@ -106,7 +109,7 @@ train-intent: ## retrain the intent model: make train-intent DATA="messages.csv 
 
 train-cache: ## retrain the cache's second check: make train-cache PAIRS="a.jsonl b.jsonl" OUT=folder
 	@$(PYTHON) infra/local/environment.py train
-	@.venv-train/bin/python -m services.cache.training --pairs $(PAIRS) --swaps infra/sample_shop/swaps.txt --groups services/cache/training/questions.txt --out $(or $(OUT),var/cache-model)
+	@.venv-train/bin/python -m services.cache.training --pairs $(PAIRS) --swaps infra/sample_shop/swaps.txt --groups services/cache/training/questions.txt infra/sample_shop/questions_by_answer.txt --messages infra/sample_shop/messages/train.jsonl --out $(or $(OUT),var/cache-model)
 
 up-docker: ## the same system in containers
 	docker compose up --build --detach --wait

@@ -30,7 +30,9 @@ _SENSITIVE: tuple[tuple[str, re.Pattern[str]], ...] = (
         "injury",
         re.compile(
             r"\b(?:burn(?:ed|t) (?:me|my|myself|him|her)|electric shock|got (?:a )?shock|injur\w+"
-            r"|caught fire|on fire|got sick after|hospital|allergic reaction)\b",
+            r"|caught fire|on fire|got sick after|hospital|allergic reaction|flames|fainted"
+            r"|smell(?:s|ed|ing)? (?:of |like )?(?:burn\w+|smoke)|burn(?:ing|t) (?:smell|plastic)"
+            r"|smoke (?:comes|coming|from|out)|there(?:'?s| is) (?:a lot of )?smoke)\b",
             re.I,
         ),
     ),

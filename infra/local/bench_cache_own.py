@@ -85,7 +85,8 @@ class OwnCache:
     ) -> NDArray[np.bool_]:
         """As the handler decides."""
         settings = self.deps.settings
-        return (cosines >= settings.min_similarity) & (chances >= settings.min_probability)
+        needed = np.array([settings.needed_probability(cosine) for cosine in cosines])
+        return (cosines >= settings.min_similarity) & (chances >= needed)
 
     async def memory(self) -> str:
         """What Redis needs, of it the vectors."""

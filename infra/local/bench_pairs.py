@@ -42,7 +42,8 @@ class Judged:
         return self.cosines >= settings.min_similarity
 
     def sure(self, settings: CacheSettings) -> NDArray[np.bool_]:
-        return self.chances >= settings.min_probability
+        needed = [settings.needed_probability(float(cosine)) for cosine in self.cosines]
+        return self.chances >= np.array(needed)
 
 
 def judged(path: Path, split: str, settings: CacheSettings) -> Judged:

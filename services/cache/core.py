@@ -12,6 +12,7 @@ from itertools import pairwise
 from shared.answers import Remembered
 from shared.events import Answered, Exchange, Screened
 from shared.extractive import stem, terms
+from shared.keywords import ASKS_FOR_PERSON
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _WRITTEN_NUMBERS = {  # without "one", which is a pronoun more often
@@ -20,6 +21,13 @@ _WRITTEN_NUMBERS = {  # without "one", which is a pronoun more often
         "two three four five six seven eight nine ten eleven twelve".split(), 2
     )
 }
+_DURATION = re.compile(
+    r"\b(?P<half>half )?(?P<count>\d+|an?|one|" + "|".join(_WRITTEN_NUMBERS) + r")[ -]"
+    r"(?:working |business |full |whole )?(?P<unit>minute|hour|day|week|month|year)s?\b",
+    re.I,
+)
+_MINUTES = {"minute": 1, "hour": 60, "day": 1440, "week": 7 * 1440, "month": 30 * 1440,
+            "year": 12 * 30 * 1440}  # fmt: skip
 _NEGATION = re.compile(
     r"\b(?:not|no|never|without|none|nothing|cannot|stop(?:ped)?|un(?:able|subscribe\w*))\b|n['’]t\b",
     re.I,
@@ -32,6 +40,7 @@ _NEARLY_SAME = 0.7  # share of all words that both have
 _FROM_TO = re.compile(
     r"\bfrom\s+(?:(?:an?|the|my)\s+)?([\w-]+)\b.*?\b(?:in)?to\s+(?:(?:an?|the|my)\s+)?([\w-]+)"
 )
+_WITHOUT = re.compile(r"([\w-]+)\s+without\s+(?:(?:an?|the|my|any)\s+)?([\w-]+)")
 _WORD = re.compile(r"[a-z]+")
 # Words that decide what is asked: two questions that differ in one of them want other answers.
 _DECISIVE = frozenset(
@@ -128,6 +137,8 @@ _OPPOSITES = tuple(
         android : iphone ios
         wifi wi fi wlan wireless : bluetooth
         standard regular : express
+        broken opened : intact sealed unopened unbroken
+        everything : thing item part partial single
     """.strip().splitlines()
 )
 _ANAPHORA = re.compile(
@@ -139,10 +150,18 @@ _SHORT_WORDS = 4  # a follow-up of so few words leans on what came before
 
 
 def numbers(text: str) -> frozenset[str]:
-    """Numbers that must agree, decimal comma or point alike, "two" like 2."""
-    digits = {found.replace(",", ".") for found in _NUMBER.findall(text)}
-    words = (_WRITTEN_NUMBERS.get(word) for word in _WORD.findall(text.lower()))
-    return frozenset(digits.union(word for word in words if word))
+    """Numbers that must agree, decimal comma or point alike, "two" like 2, "a week" like 7 days."""
+    spans = {f"{_minutes(found):g} min" for found in _DURATION.finditer(text)}
+    rest = _DURATION.sub(" ", text)
+    digits = {found.replace(",", ".") for found in _NUMBER.findall(rest)}
+    words = (_WRITTEN_NUMBERS.get(word) for word in _WORD.findall(rest.lower()))
+    return frozenset(spans | digits.union(word for word in words if word))
+
+
+def _minutes(found: re.Match[str]) -> float:
+    count = found["count"].lower()
+    number = float(_WRITTEN_NUMBERS.get(count, count if count.isdigit() else "1"))
+    return number * _MINUTES[found["unit"].lower()] * (0.5 if found["half"] else 1)
 
 
 def is_negated(text: str) -> bool:
@@ -231,8 +250,8 @@ def _plain_words(text: str) -> frozenset[str]:
 
 
 def _way(text: str) -> tuple[str, ...]:
-    """("solo", "duo") of "from Solo to Duo"; empty if nothing goes anywhere."""
-    found = _FROM_TO.search(text.lower())
+    """("solo", "duo") of "from Solo to Duo" and "Solo without Duo"; empty if there is no order."""
+    found = _FROM_TO.search(text.lower()) or _WITHOUT.search(text.lower())
     return found.groups() if found else ()
 
 
@@ -261,6 +280,8 @@ def may_look_up(event: Screened) -> bool:
         return False
     if event.context and (event.context[-1].offer or event.context[-1].options):
         return False  # an answer to what the bot asked
+    if ASKS_FOR_PERSON.search(event.text):
+        return False  # whatever was answered to a question like it: this one wants a person
     if asked_again(event.text, event.context):
         return False  # the same answer a third time is no help: the router sees the loop
     return not (event.findings or event.flags or leans_on_context(event.text, event.context))

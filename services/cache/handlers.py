@@ -83,7 +83,7 @@ async def _verified(
     hits = [
         Hit("semantic", scope, entry, similarity, probability)
         for (similarity, entry), probability in zip(near, probabilities, strict=True)
-        if probability >= max(deps.settings.min_probability, entry.min_probability)
+        if probability >= max(deps.settings.needed_probability(similarity), entry.min_probability)
     ]
     if not hits:
         metrics.CACHE.labels(event.tenant_id, "rejected").inc()

@@ -14,6 +14,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the model folder")
     parser.add_argument("--swaps", type=Path, help="groups of words to swap, one a line")
     parser.add_argument("--groups", type=Path, nargs="*", default=[], help="questions by answer")
+    parser.add_argument("--messages", type=Path, nargs="*", default=[], help="labelled by intent")
     parser.add_argument("--start", type=Path, help="weights.pt of an earlier run to go on from")
     parser.add_argument("--resume", action="store_true", help="go on from DIR/checkpoint.pt")
     parser.add_argument("--minutes", type=float, help=f"stop then, with exit status {UNFINISHED}")
@@ -46,6 +47,7 @@ def main() -> None:
         recipe,
         swap_groups=given.swaps,
         question_groups=given.groups,
+        messages=given.messages,
         start=given.start,
         resume=given.resume,
         minutes=given.minutes,

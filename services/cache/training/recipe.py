@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModel
 
 from services.cache.pairs import Pair, read
-from services.cache.training import groups, loop, split, swaps
+from services.cache.training import groups, loop, split, strangers, swaps
 from services.cache.training.loop import Encoded, Recipe
 from services.cache.training.model import PairModel
 from services.cache.training.ship import ship
@@ -75,15 +75,16 @@ def train(
     *,
     swap_groups: Path | None = None,
     question_groups: Sequence[Path] = (),
+    messages: Sequence[Path] = (),
     start: Path | None = None,
     resume: bool = False,
     minutes: float | None = None,
 ) -> bool:
     """Writes the model folder, its weights and the held-out pairs; False: time was up, resume.
 
-    `swap_groups`: a file for `swaps.read`. `question_groups`: files for `groups.read`. `start`: the
-    `weights.pt` of an earlier run to go on from, not MiniLM's; what that run held out beside it
-    stays held out.
+    `swap_groups`: a file for `swaps.read`. `question_groups`: files for `groups.read`. `messages`:
+    files for `strangers.pairs`. `start`: the `weights.pt` of an earlier run to go on from, not
+    MiniLM's; what that run held out beside it stays held out.
     """
     until_s = time.monotonic() + 60 * (minutes or 1e9)
     torch.set_num_threads(recipe.threads)
@@ -95,6 +96,7 @@ def train(
     families = [family for path in question_groups for family in groups.read(path)]
     held = split.read_held(start.parent) if start is not None else None
     parts = gather(paths, swapped, recipe, families, held)
+    parts.train.extend(strangers.pairs(messages, recipe.seed))
     split.write(out / "held_apart.jsonl", parts.apart)
     split.write(out / "held_random.jsonl", parts.random)
     model = fresh_model()
@@ -112,7 +114,7 @@ def train(
     if not done:
         return False
     torch.save(model.state_dict(), out / "weights.pt")
-    ship(model, parts, out, _document([*paths, *question_groups], recipe, parts))
+    ship(model, parts, out, _document([*paths, *question_groups, *messages], recipe, parts))
     return True
 
 

@@ -1,5 +1,6 @@
 """The parts of training that need no torch: cleaning, holding out, swapping words."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cache.pairs import Pair, read
-from services.cache.training import groups, split, swaps
+from services.cache.training import groups, split, strangers, swaps
 from services.cache.training.split import Components
 
 questions = st.integers(0, 40).map(lambda number: f"question {number}")
@@ -153,3 +154,13 @@ def test_the_shipped_questions_can_be_read_and_hold_nothing_of_the_tests() -> No
     for name in ("near_miss", "rewordings", "heldout_near_miss", "heldout_rewordings"):
         for pair in read(Path(f"infra/sample_shop/pairs_{name}.jsonl")):
             assert not {pair.text_a.lower(), pair.text_b.lower()} & texts
+
+
+def test_strangers_are_near_messages_of_another_intent(tmp_path: Path) -> None:
+    rows = [("refund please", "refund"), ("refund now", "refund"), ("my parcel is late", "parcel")]
+    lines = [json.dumps({"text": text, "intent": intent}) for text, intent in rows]
+    (tmp_path / "messages.jsonl").write_text("\n".join(lines), "utf-8")
+    found = strangers.pairs([tmp_path / "messages.jsonl"], seed=1)
+    intents = dict(rows)
+    assert found and all(intents[p.text_a] != intents[p.text_b] and not p.label for p in found)
+    assert {pair.text_a for pair in found} == set(intents)

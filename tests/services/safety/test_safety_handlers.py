@@ -192,6 +192,8 @@ async def test_attacks_and_abuse_are_answered_kindly_and_go_no_further(
     [
         ("I want to kill myself", "self_harm"),
         ("the machine gave me an electric shock", "injury"),
+        ("it smells like burnt plastic", "injury"),
+        ("flames at the back of it", "injury"),
         ("you idiots, I want to die", "self_harm"),
     ],
 )
