@@ -37,8 +37,8 @@ class Recipe:
     outlier_weight: float = 0.2  # of synthetic out-of-scope vectors, where `oos` is a class
     contrast_weight: float = 0.0
     consistency_weight: float = 0.0  # above 0 each message is shown twice per step
-    noise: float = 0.25  # share of messages with typing noise
-    average: float = 0.995  # decay of the running mean of the weights per step
+    noise: float = 0.1  # share of messages with typing noise
+    average: float = 0.998  # decay of the running mean of the weights per step
     max_tokens: int = 64
     again_rows: int = 6_000  # up to here a second training takes the dev rows in
     seed: int = 13
