@@ -3,8 +3,8 @@
     python -m services.retrieval.bench --kb FOLDER [--queries FILE]
 
 Without a file of queries the titles of the documents are asked. Documents are embedded once and
-kept in `var/embeddings`. Every model is warm, and so are the headlines: the service computes them
-when it indexes a document. After a restart it computes them as it meets them: not measured here.
+kept in `var/embeddings`. Every model is warm, and so are words and headlines: the service computes
+them when it indexes a document, and again after a restart (`warming.py`).
 """
 
 import argparse
