@@ -22,6 +22,7 @@ from shared.codec import EVENT_BY_TOPIC
 from shared.events import dead_letter_topic
 from shared.identity import port_of
 from shared.kv import open_kv
+from shared.opening import Opening
 from shared.runner import Host, Runtime
 from shared.service import Service
 from shared.settings import Settings
@@ -128,7 +129,7 @@ class _Server(uvicorn.Server):
 
 def _server(host: Host, settings: Settings) -> uvicorn.Server:
     config = uvicorn.Config(
-        http_app(host),
+        Opening(http_app(host), lambda: host.ready, SystemClock()),
         host=settings.bind_host,
         port=port_of(host.service.name, settings),
         log_config=None,
