@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession, SessionOptions
 from tokenizers import Encoding, Tokenizer
 
+from shared.embeddings.onnx import open_session
 from shared.errors import ConfigurationError
 
 Floats = NDArray[np.float32]
@@ -112,16 +112,6 @@ def outsideness(intents: Floats, routes: Floats, nearness: Floats, labels: Label
         return np.asarray(routes[:, outside[0]], np.float32)
     inside = 1 - intents[:, labels.intents.index(OOS)] if OOS in labels.intents else 1.0
     return np.asarray(1 - nearness.clip(0, 1) * inside, np.float32)
-
-
-def open_session(model: Path, threads: int) -> InferenceSession:
-    """A CPU session with `threads` threads that sleep between calls instead of spinning."""
-    options = SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
 @dataclass(frozen=True)

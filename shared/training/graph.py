@@ -1,8 +1,8 @@
 """A trained encoder as an ONNX graph of fused operators, and that with int8 weights.
 
-Written operator by operator instead of traced: the fused forms (Attention, SkipLayerNormalization,
-BiasGelu) are what makes a short message cheap, and no tracer's output has to be pattern-matched.
-Source: onnxruntime docs/ContribOperators.md.
+Written operator by operator instead of traced: the fused forms (Attention, BiasGelu) are what makes
+a short message cheap, and no tracer's output has to be pattern-matched. SkipLayerNormalization is
+left out on purpose: shared/embeddings/onnx.py. Source: onnxruntime docs/ContribOperators.md.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor
 
 FUSED = "com.microsoft"
-_FUSED_OPERATORS = {"Attention", "SkipLayerNormalization", "BiasGelu"}
+_FUSED_OPERATORS = {"Attention", "BiasGelu"}
 
 
 class Graph:
@@ -79,8 +79,10 @@ def _skip_norm(graph: Graph, name: str, values: tuple[str, str], norm: Any, bias
     """LayerNorm(values[0] + bias + values[1])."""
     gamma = graph.constant(f"{name}.gamma", norm.weight)
     beta = graph.constant(f"{name}.beta", norm.bias)
-    inputs = [*values, gamma, beta, graph.constant(f"{name}.bias", bias)]
-    return graph.add("SkipLayerNormalization", inputs, name, epsilon=norm.eps)
+    bias_name = graph.constant(f"{name}.bias", bias)
+    biased = graph.add("Add", [values[0], bias_name], f"{name}.biased")
+    summed = graph.add("Add", [biased, values[1]], f"{name}.summed")
+    return graph.add("LayerNormalization", [summed, gamma, beta], name, axis=-1, epsilon=norm.eps)
 
 
 def _layer(graph: Graph, name: str, layer: Any, states: str, heads: int) -> str:

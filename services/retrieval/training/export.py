@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers import optimizer
+from onnxruntime.transformers.fusion_options import FusionOptions
 from torch import Tensor, nn
 from transformers import AutoModel
 
@@ -36,6 +37,8 @@ class TokenVectors(nn.Module):
 def export(model: nn.Module, out: Path, output: str, dynamic: dict[int, str]) -> None:
     """Trace, fuse and quantize `model`; weights keep 7 bits, so that AVX2 never saturates."""
     example = torch.ones(2, 16, dtype=torch.long)
+    fusions = FusionOptions("bert")
+    fusions.enable_skip_layer_norm = False  # slow: shared/embeddings/onnx.py
     axes = {name: {0: "batch", 1: "sequence"} for name in INPUTS}
     with tempfile.TemporaryDirectory() as folder:
         raw, fused = Path(folder) / "raw.onnx", Path(folder) / "fused.onnx"
@@ -45,7 +48,12 @@ def export(model: nn.Module, out: Path, output: str, dynamic: dict[int, str]) ->
             dynamo=False,
         )  # fmt: skip
         better = optimizer.optimize_model(
-            str(raw), model_type="bert", num_heads=HEADS, hidden_size=HIDDEN, opt_level=0
+            str(raw),
+            model_type="bert",
+            num_heads=HEADS,
+            hidden_size=HIDDEN,
+            opt_level=0,
+            optimization_options=fusions,
         )
         better.save_model_to_file(str(fused))
         quantize_dynamic(
