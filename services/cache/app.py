@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from services.cache import handlers
 from services.cache.adapters import AnswerStore, Bounds, Freshness
@@ -13,13 +14,14 @@ from services.cache.lessons import Lessons
 from services.cache.memory_store import MemoryAnswerStore
 from services.cache.redis_store import RedisAnswerStore
 from services.cache.settings import CacheSettings
-from services.cache.sweeper import Sweeper
+from services.cache.sweeper import sweep_once
 from services.cache.traces import Traces
 from services.cache.verifier import BoundedVerifier, open_verifier
 from shared.embeddings import open_embedder
 from shared.embeddings.bounded import BoundedEmbedder
 from shared.keys import KeyRing
 from shared.kv.redis import RedisKeyValue
+from shared.periodic import Periodic
 from shared.runner import Runtime
 from shared.service import Service
 from shared.settings import load
@@ -73,7 +75,8 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
         policy=runtime.policy,
         clock=runtime.clock,
     )
-    sweeper = Sweeper(store, keys.tenants(), settings.sweep_every_s)
+    sweep = partial(sweep_once, store, keys.tenants())
+    sweeper = Periodic("sweep", sweep, settings.sweep_every_s)
     try:
         yield Service(
             "cache",

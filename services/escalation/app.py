@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from services.escalation import handlers
@@ -10,12 +11,13 @@ from services.escalation.adapters import SqlCases
 from services.escalation.api import build_api
 from services.escalation.board import ChangeBoard
 from services.escalation.entrance import ApiDeps
-from services.escalation.jobs import purge_forever
+from services.escalation.jobs import PURGE_EVERY_S, purge_once
 from services.escalation.outbox import Outbox
 from services.escalation.sessions import LoginLimit, Sessions
 from services.escalation.settings import EscalationSettings
 from shared.database import migrate, open_database
 from shared.keys import KeyRing
+from shared.periodic import Periodic
 from shared.runner import Runtime
 from shared.service import Service
 from shared.settings import load
@@ -49,19 +51,20 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     """Escalation with its tables up to date; the outbox starts once the broker is there."""
     settings = load(EscalationSettings)
     database = open_database(runtime.settings.database_url)
-    cases, tasks, stopping = SqlCases(database), list[asyncio.Task[None]](), asyncio.Event()
+    cases, sending = SqlCases(database), list[asyncio.Task[None]]()
     outbox = Outbox(database, runtime.publisher, settings.outbox_retry_s)
+    purge = partial(purge_once, cases, settings.retention_days, runtime.clock)
+    retention = Periodic("retention", purge, PURGE_EVERY_S)
     api = _api_deps(runtime, settings, cases, outbox)
 
     async def start() -> None:
-        purging = purge_forever(cases, settings.retention_days, runtime.clock, stopping)
-        tasks.extend([asyncio.create_task(outbox.run()), asyncio.create_task(purging)])
+        await retention.start()
+        sending.append(asyncio.create_task(outbox.run()))
 
     async def stop() -> None:
         api.board.close()
         outbox.close()
-        stopping.set()
-        await asyncio.gather(*tasks)
+        await asyncio.gather(retention.stop(), *sending)
 
     try:
         await migrate(database, MIGRATIONS, "escalation_version")

@@ -1,18 +1,19 @@
 """Wires history."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from services.history import handlers
 from services.history.adapters import SqlTranscripts
 from services.history.api import ApiDeps, build_api
 from services.history.coverage_store import SqlCoverage
-from services.history.jobs import purge_forever
+from services.history.jobs import purge_once
 from services.history.reports import Reporter
 from services.history.settings import HistorySettings
 from shared.database import migrate, open_database
+from shared.periodic import Periodic
 from shared.runner import Runtime
 from shared.service import Service
 from shared.settings import load
@@ -32,16 +33,16 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
         coverage = SqlCoverage(database)
         reporter = Reporter(coverage, runtime.clock)
         token = internal_token(runtime.settings.secret_key.get_secret_value())
-        stopping = asyncio.Event()
-        purging = asyncio.create_task(purge_forever(transcripts, settings, runtime.clock, stopping))
+        purge = partial(purge_once, transcripts, settings, runtime.clock)
+        retention = Periodic("retention", purge, settings.purge_every_s)
         yield Service(
             "history",
             handlers.Deps(transcripts, coverage, runtime.clock),
             handlers=handlers.HANDLERS,
             probes={"database": database.ping},
             api=build_api(ApiDeps(transcripts, reporter, token, settings.page_limit)),
+            start=retention.start,
+            stop=retention.stop,
         )
-        stopping.set()
-        await purging
     finally:
         await database.close()

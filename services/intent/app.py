@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from services.intent import handlers
 from services.intent.adapters import BoundedClassifier, OfferBook, UnsureLog
 from services.intent.api import ApiDeps, build_api
 from services.intent.classifier import OnnxClassifier
 from services.intent.confidences import ConfidenceLog
-from services.intent.gauges import DriftGauges
+from services.intent.gauges import refresh
 from services.intent.labels import LabelLog
 from services.intent.settings import IntentSettings
 from services.intent.templates import open_templates
 from services.intent.topics import open_topics
 from shared.keys import KeyRing
+from shared.periodic import Periodic
 from shared.runner import Runtime
 from shared.service import Service
 from shared.settings import load
@@ -30,7 +32,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     )
     await classifier.classify("warm up")
     confidences = ConfidenceLog(runtime.kv, runtime.clock)
-    gauges = DriftGauges(confidences, settings.drift_refresh_s)
+    gauges = Periodic("drift", partial(refresh, confidences), settings.drift_refresh_s)
     unsure = UnsureLog(runtime.kv, ttl_s=settings.unsure_ttl_s, most=settings.unsure_messages)
     deps = handlers.Deps(
         settings=settings,

@@ -177,12 +177,12 @@ async def test_retention_purges_old_conversations_in_batches_and_nothing_else(
     await tell(deps, *(screened(1, conversation=f"old{n}") for n in range(7)))
     store = SqlTranscripts(database)
     settings = HistorySettings(retention_days=10, purge_batch=3)
-    assert await purge_once(store, settings, NOW + 9 * DAY_MS) == 0
+    assert await purge_once(store, settings, ManualClock(NOW + 9 * DAY_MS)) == 0
     later = screened(1, conversation="new").model_copy(
         update={"accepted_unix_ms": NOW + 8 * DAY_MS}
     )
     await tell(deps, later)
-    assert await purge_once(store, settings, NOW + 11 * DAY_MS) == 7
+    assert await purge_once(store, settings, ManualClock(NOW + 11 * DAY_MS)) == 7
     assert await transcript(deps, "new") is not None
     assert await transcript(deps, "old0") is None
 
@@ -192,7 +192,7 @@ async def test_tombstones_are_forgotten_after_their_time(deps: Deps, database: D
         deps, ConversationErased(tenant_id="morrow", conversation_id="c1", erased_unix_ms=NOW)
     )
     settings = HistorySettings(tombstone_days=8)
-    await purge_once(SqlTranscripts(database), settings, NOW + 9 * DAY_MS)
+    await purge_once(SqlTranscripts(database), settings, ManualClock(NOW + 9 * DAY_MS))
     await tell(deps, screened(1))
     assert await transcript(deps) is not None
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.intent import drift
 from services.intent.classifier import OnnxClassifier
 from services.intent.confidences import ConfidenceLog, look
-from services.intent.gauges import DriftGauges
+from services.intent.gauges import refresh
 from services.intent.jobs import WEEK_MS, look_and_keep
 from services.intent.labels import Label, LabelLog
 from services.intent.settings import IntentSettings
@@ -65,7 +65,7 @@ async def test_messages_are_counted_by_week_and_tenant(
 
 
 async def test_the_look_is_shown_as_metrics(log: ConfidenceLog) -> None:
-    await DriftGauges(log, 60).refresh()  # before the first look: nothing, and no error
+    await refresh(log)  # before the first look: nothing, and no error
     for _ in range(drift.LEAST_MESSAGES):
         await log.count("shown", 0.3)
     week = drift.week_of(ManualClock().unix_ms())
@@ -74,7 +74,7 @@ async def test_the_look_is_shown_as_metrics(log: ConfidenceLog) -> None:
         log, ["shown"], week, reference=reference, right=[True, False], now_unix_ms=1
     )
     await log.keep(found)
-    await DriftGauges(log, 60).refresh()
+    await refresh(log)
     assert metrics.INTENT_DRIFT.labels("shown")._value.get() > 0.25
     assert metrics.INTENT_FEEDBACK_ACCURACY._value.get() == 0.5
 
