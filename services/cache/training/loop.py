@@ -1,24 +1,19 @@
-"""The optimisation: length-bucketed batches in random order of the pair, averaging, checkpoints."""
+"""The pairs as tokens, and what is optimised on them, in random order of the pair."""
 
-import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from services.cache.pairs import Pair
 from services.cache.training.model import PairModel
 from services.cache.verifier import QUESTION_TOKENS
 from shared.embeddings.wordpiece import minilm_tokenizer
-from shared.training.batching import batches, pad
-from shared.training.state import Averaged, Checkpoint
-
-CHECKPOINT_STEPS = 100
+from shared.training.batching import pad
+from shared.training.fit import Step, fit
 
 
 @dataclass(frozen=True)
@@ -44,6 +39,7 @@ class Recipe:
     held_random: int = 3000
     seed: int = 13
     threads: int = 2
+    checkpoint_steps: int = 100
 
 
 class Encoded:
@@ -71,27 +67,6 @@ class Encoded:
         return *pad(ids), pad(segments)[0]
 
 
-def parameter_groups(model: PairModel, recipe: Recipe) -> list[dict[str, object]]:
-    """Head fast, encoder slow, lower layers slower; word embeddings are frozen."""
-    depth = len(model.encoder.transformer.layer)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if name.endswith("word_embeddings.weight"):
-            parameter.requires_grad = False
-            continue
-        rate = recipe.head_rate
-        if name.startswith(("encoder.", "segment")):
-            layer = name.partition("layer.")[2].partition(".")[0]
-            below = depth - 1 - int(layer) if layer.isdigit() else depth
-            rate = recipe.encoder_rate * recipe.layer_decay**below
-        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
-    return [
-        {"params": group, "lr": rate, "weight_decay": decay}
-        for (rate, decay), group in groups.items()
-    ]
-
-
 def loss_of(logits: Tensor, labels: Tensor, smoothing: float, trust: float) -> Tensor:
     """Cross-entropy with softened labels.
 
@@ -112,46 +87,24 @@ def optimise(
     is_trained: bool,
     until_s: float,
 ) -> bool:
-    """Trains in place and leaves the averaged weights; goes on from `checkpoint` if it exists.
+    """Trains in place; False: `until_s` (monotonic) came first, resume later.
 
-    Every step draws its randomness from its own number, so that an interrupted run ends with the
-    weights an uninterrupted one has. False: `until_s` (monotonic) came first; resume later.
+    `is_trained`: the model has seen such pairs before, so that its own belief counts at once.
     """
-    steps = recipe.epochs * -(-len(data.lengths) // recipe.batch)
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe), fused=True)
-    warm = max(1, int(steps * recipe.warmup))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))
+
+    def loss(step: Step) -> Tensor:
+        trust = recipe.trust if step.epoch or is_trained else 1.0
+        logits = model(*data.batch(step.rows, [step.chance.random() < 0.5 for _ in step.rows]))
+        return loss_of(logits, data.labels[step.rows], recipe.smoothing, trust)
+
+    return fit(
+        model,
+        data.lengths,
+        recipe,
+        loss,
+        checkpoint,
+        epochs=recipe.epochs,
+        run=f"{recipe} {data.lengths} {data.labels.tolist()}",
+        slow=("encoder.", "segment"),
+        until_s=until_s,
     )
-    averaged = Averaged(model, recipe.average)
-    run = f"{recipe} {data.lengths} {data.labels.tolist()}"
-    kept = Checkpoint(checkpoint, run, model, optimizer, schedule, averaged)
-    first, step = kept.restore(), 0
-    model.train()
-    with tqdm(total=steps, initial=first, unit="step", mininterval=5) as bar:
-        for epoch in range(recipe.epochs):
-            trust = recipe.trust if epoch or is_trained else 1.0
-            for rows in batches(data.lengths, recipe.batch, random.Random(recipe.seed + epoch)):
-                step += 1
-                if step <= first:
-                    continue
-                seed = recipe.seed * 1_000_003 + step
-                torch.manual_seed(seed)
-                chance = random.Random(seed)
-                logits = model(*data.batch(rows, [chance.random() < 0.5 for _ in rows]))
-                loss = loss_of(logits, data.labels[rows], recipe.smoothing, trust)
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
-                averaged.update(model)
-                bar.update()
-                bar.set_postfix(epoch=f"{epoch + 1}/{recipe.epochs}", loss=f"{loss.item():.3f}")
-                late = time.monotonic() > until_s
-                if step % CHECKPOINT_STEPS == 0 or late:
-                    kept.save(step)
-                if late and step < steps:
-                    return False
-    model.load_state_dict(averaged.weights, strict=False)
-    return True

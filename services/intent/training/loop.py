@@ -1,4 +1,4 @@
-"""The optimisation: length-bucketed batches, layer-wise rates, weight averaging, checkpoints."""
+"""The messages as tokens, and what is optimised on them."""
 
 import random
 from collections.abc import Sequence
@@ -7,14 +7,13 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import Tensor
 
 from services.intent.training import losses
 from services.intent.training.augment import noisy
 from services.intent.training.model import IntentModel
-from shared.training.batching import batches, pad
-from shared.training.state import Averaged, Checkpoint
+from shared.training.batching import pad
+from shared.training.fit import fit
 
 SEEN_ROWS = 80_000  # messages shown in a run of the default recipe
 LEAST_STEPS, MOST_EPOCHS = 1_000, 60  # a few hundred messages are seen more than 15 times
@@ -84,31 +83,6 @@ class Encoded:
         return losses.Labels(self.intents[rows], self.routes[rows], self.frustration[rows])
 
 
-def parameter_groups(model: IntentModel, recipe: Recipe) -> list[dict[str, object]]:
-    """Heads fast, encoder slow, lower layers slower; word embeddings are frozen.
-
-    With few rows most words are never seen; moving the others away from them costs accuracy.
-    """
-    depth = sum(1 for name, _ in model.named_modules() if name.endswith(".sa_layer_norm"))
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if name.endswith("word_embeddings.weight"):
-            parameter.requires_grad = False
-        if not parameter.requires_grad:
-            continue
-        rate = recipe.head_rate
-        if name.startswith("encoder."):
-            layer = name.partition("layer.")[2].partition(".")[0]
-            below = depth - 1 - int(layer) if layer.isdigit() else depth
-            rate = recipe.encoder_rate * recipe.layer_decay**below
-        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
-    return [
-        {"params": group, "lr": rate, "weight_decay": decay}
-        for (rate, decay), group in groups.items()
-    ]
-
-
 def step_loss(
     model: IntentModel, data: Encoded, rows: list[int], recipe: Recipe, chance: random.Random
 ) -> Tensor:
@@ -128,39 +102,13 @@ def step_loss(
 
 
 def optimise(model: IntentModel, data: Encoded, recipe: Recipe, checkpoint: Path) -> None:
-    """Trains in place and leaves the averaged weights; goes on from `checkpoint` if it exists.
-
-    Every step draws its randomness from its own number, so that an interrupted run ends with the
-    weights an uninterrupted one has.
-    """
-    epochs = recipe.epochs_for(len(data.texts))
-    steps = epochs * -(-len(data.texts) // recipe.batch)
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe), fused=True)
-    warm = max(1, int(steps * recipe.warmup))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))
+    """Trains in place and leaves the averaged weights; goes on from `checkpoint` if it exists."""
+    fit(
+        model,
+        data.lengths,
+        recipe,
+        lambda step: step_loss(model, data, step.rows, recipe, step.chance),
+        checkpoint,
+        epochs=recipe.epochs_for(len(data.texts)),
+        run=f"{recipe} {data.texts}",
     )
-    averaged = Averaged(model, recipe.average)
-    kept = Checkpoint(checkpoint, f"{recipe} {data.texts}", model, optimizer, schedule, averaged)
-    first, step = kept.restore(), 0
-    with tqdm(total=steps, initial=first, unit="step", mininterval=1) as bar:
-        model.train()
-        for epoch in range(epochs):
-            for rows in batches(data.lengths, recipe.batch, random.Random(recipe.seed + epoch)):
-                step += 1
-                if step <= first:
-                    continue
-                seed = recipe.seed * 1_000_003 + step
-                torch.manual_seed(seed)
-                loss = step_loss(model, data, rows, recipe, random.Random(seed))
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
-                averaged.update(model)
-                bar.update()
-                bar.set_postfix(epoch=f"{epoch + 1}/{epochs}", loss=f"{loss.item():.3f}")
-                if step % recipe.checkpoint_steps == 0 or step == steps:
-                    kept.save(step)
-    model.load_state_dict(averaged.weights, strict=False)
