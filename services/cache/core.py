@@ -263,10 +263,12 @@ def same_answer(asked: str, remembered: str) -> bool:
         return False
     if subject(asked) != subject(remembered):
         return False
-    lowered = (asked.lower(), remembered.lower())
-    return all(name in lowered[1] for name in names(asked)) and all(
-        name in lowered[0] for name in names(remembered)
-    )
+    ours, theirs = asked.lower(), remembered.lower()
+    named = names(asked) | names(remembered)
+    if not all(name in ours and name in theirs for name in named):
+        return False
+    # "Why do Poles dislike Russians?" is not the other way round.
+    return sorted(named, key=ours.index) == sorted(named, key=theirs.index)
 
 
 def leans_on_context(text: str, context: Sequence[Exchange]) -> bool:

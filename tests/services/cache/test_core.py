@@ -18,6 +18,7 @@ from shared.events import Exchange
         ("descale my Morrow One", "descale my Morrow Mini"),
         ("Do you deliver to Germany?", "Do you deliver to France?"),
         ("Can I return it after 30 days?", "Can I return it after 60 days?"),
+        ("Does my Klarna pay Paypal?", "Does my Paypal pay Klarna?"),
     ],
 )
 def test_near_misses_are_not_the_same(asked: str, remembered: str) -> None:
