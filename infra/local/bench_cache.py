@@ -23,6 +23,7 @@ from rich.table import Table
 
 from infra.local import bench_cache_others as others
 from infra.local.bench_cache_own import OwnCache, opened
+from services.cache.likeness import compared
 from shared.embeddings import Embedder, open_embedder
 from shared.embeddings.port import Vectors
 from shared.settings import Settings, load
@@ -113,13 +114,15 @@ async def _speed(
     return table
 
 
-async def _quality(own: OwnCache, pairs: Sequence[tuple[str, str, int]]) -> Table:
+async def _quality(
+    own: OwnCache, embedder: Embedder, pairs: Sequence[tuple[str, str, int]]
+) -> Table:
     """Would the answer to the first question be given to the second?"""
     labels = np.array([label for _, _, label in pairs])
-    cosines = await own.cosines([(a, b) for a, b, _ in pairs])
-    chances = await own.chances([(a, b) for a, b, _ in pairs])
+    asked = compared([(b, a) for a, b, _ in pairs], embedder)
+    cosines = np.array([pair.cosine for pair in asked])
     deciders = {
-        "Switchboard (cosine, rules, verifier)": own.accepts(cosines, chances),
+        "Switchboard (cosine, rules, verifier)": await own.accepts(asked),
         "GPTCache as it comes": others.gptcache_accepts(cosines),
         "redisvl as it comes": cosines >= 1 - others.redisvl_distance(),
         "cosine ≥ .95": cosines >= 0.95,
@@ -145,8 +148,10 @@ async def run(entries_wanted: int, files: Sequence[Path], quality_files: Sequenc
     async with opened(folder, entries.questions, entries.vectors) as own:
         redis_url = os.environ.get("BENCH_REDIS_URL", own.redis_url)
         speed = await _speed(own, entries, embedder, asked, redis_url)
-        quality = [(path.name, await _quality(own, read_pairs([path]))) for path in quality_files]
-        both = await _quality(own, pairs)
+        quality = [
+            (path.name, await _quality(own, embedder, read_pairs([path]))) for path in quality_files
+        ]
+        both = await _quality(own, embedder, pairs)
         memory = await own.memory()
     out = Console()
     load_now = os.getloadavg()[0]

@@ -21,6 +21,7 @@ from services.cache.deps import Deps
 from services.cache.flights import Flights
 from services.cache.handlers import lookup
 from services.cache.lessons import Lessons
+from services.cache.likeness import Likeness
 from services.cache.redis_store import RedisAnswerStore
 from services.cache.settings import CacheSettings
 from services.cache.traces import Traces
@@ -67,26 +68,13 @@ class OwnCache:
         )
         return await lookup(event, self.deps)
 
-    async def cosines(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
-        """Of the two questions of each pair."""
-        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        rows = {
-            text: np.frombuffer(await self.deps.embedder.embed(text), np.float32) for text in texts
-        }
-        return np.array([float(rows[a] @ rows[b]) for a, b in pairs])
-
-    async def chances(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
-        """By the verifier: that the answer to the first serves the second."""
-        found = [await self.deps.verifier.probabilities(b, [a]) for a, b in pairs]
-        return np.array([chance for (chance,) in found])
-
-    def accepts(
-        self, cosines: NDArray[np.float64], chances: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
+    async def accepts(self, pairs: Sequence[Likeness]) -> NDArray[np.bool_]:
         """As the handler decides."""
         settings = self.deps.settings
-        needed = np.array([settings.needed_probability(cosine) for cosine in cosines])
-        return (cosines >= settings.min_similarity) & (chances >= needed)
+        found = [await self.deps.verifier.probabilities([pair]) for pair in pairs]
+        chances = np.array([chance for (chance,) in found])
+        near = np.array([pair.cosine >= settings.min_similarity for pair in pairs])
+        return near & (chances >= settings.min_probability)
 
     async def memory(self) -> str:
         """What Redis needs, of it the vectors."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from services.cache.likeness import Likeness, compared
 from services.cache.settings import CacheSettings
 from services.cache.verifier import open_verifier
 from shared.embeddings import open_embedder
@@ -34,29 +35,23 @@ FILES = {
 class Judged:
     """The pairs of one file and what each check says of them."""
 
-    pairs: list[tuple[str, str]]
-    cosines: NDArray[np.float32]
+    pairs: list[Likeness]
     chances: NDArray[np.float64]
 
     def near(self, settings: CacheSettings) -> NDArray[np.bool_]:
-        return self.cosines >= settings.min_similarity
+        return np.array([pair.cosine >= settings.min_similarity for pair in self.pairs])
 
     def sure(self, settings: CacheSettings) -> NDArray[np.bool_]:
-        needed = [settings.needed_probability(float(cosine)) for cosine in self.cosines]
-        return self.chances >= np.array(needed)
+        return self.chances >= settings.min_probability
 
 
 def judged(path: Path, split: str, settings: CacheSettings) -> Judged:
     """As a question `text_b` would meet the remembered `text_a`."""
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     rows = [row for row in rows if not split or row.get("split") == split]
-    pairs = [(row["text_b"], row["text_a"]) for row in rows]
     embedder = open_embedder(load(Settings).embedder_url)
-    sides = [embedder.embed([pair[side] for pair in pairs]) for side in (0, 1)]
-    verifier = open_verifier(settings.model_dir)
-    return Judged(
-        pairs, np.sum(sides[0] * sides[1], axis=1), np.array(verifier.probabilities(pairs))
-    )
+    pairs = compared([(row["text_b"], row["text_a"]) for row in rows], embedder)
+    return Judged(pairs, np.array(open_verifier(settings.model_dir).probabilities(pairs)))
 
 
 def table(found: dict[str, Judged], settings: CacheSettings) -> Table:
@@ -85,8 +80,9 @@ def lines(name: str, of: Judged, settings: CacheSettings) -> Sequence[str]:
     hits = of.near(settings) & of.sure(settings)
     wanted = hits if name.startswith("near") else ~hits
     return [
-        f"{of.cosines[n]:.2f} {of.chances[n]:.3f}  {of.pairs[n][0]} | {of.pairs[n][1]}"
-        for n in np.flatnonzero(wanted)
+        f"{pair.cosine:.2f} {chance:.3f}  {pair.asked} | {pair.remembered}"
+        for pair, chance, shown in zip(of.pairs, of.chances, wanted, strict=True)
+        if shown
     ]
 
 

@@ -28,6 +28,11 @@ _DURATION = re.compile(
 )
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440, "week": 7 * 1440, "month": 30 * 1440,
             "year": 12 * 30 * 1440}  # fmt: skip
+_DAY = re.compile(
+    r"\b(?P<day>good friday|(?:mon|tues|wednes|thurs|fri|satur|sun)day|christmas eve|christmas"
+    r"|new year|easter)s?\b",
+    re.I,
+)
 _NEGATION = re.compile(
     r"\b(?:not|no|never|without|none|nothing|cannot|stop(?:ped)?|un(?:able|subscribe\w*))\b|n['’]t\b",
     re.I,
@@ -199,6 +204,7 @@ def differs(asked: str, remembered: str) -> bool:
     """Whether the two surely want different answers, whatever a classifier says."""
     return (
         _numbers_clash(asked, remembered)
+        or _days_clash(asked, remembered)
         or _turned_round(asked, remembered)
         or _asks_other(asked, remembered)
         or _opposed(asked, remembered)
@@ -209,6 +215,13 @@ def differs(asked: str, remembered: str) -> bool:
 def _numbers_clash(asked: str, remembered: str) -> bool:
     """Each names a number that the other lacks; one that says more than the other may be fine."""
     ours, theirs = numbers(asked), numbers(remembered)
+    return bool(ours - theirs and theirs - ours)
+
+
+def _days_clash(asked: str, remembered: str) -> bool:
+    """Each names a day that the other lacks; "Friday" is not Good Friday."""
+    ours, theirs = ({found["day"].lower() for found in _DAY.finditer(text)}
+                    for text in (asked, remembered))  # fmt: skip
     return bool(ours - theirs and theirs - ours)
 
 

@@ -8,6 +8,7 @@ from services.cache.adapters import AnswerStore
 from services.cache.catalogue import Catalogue
 from services.cache.flights import Flights
 from services.cache.lessons import Lessons
+from services.cache.likeness import Likeness
 from services.cache.settings import CacheSettings
 from services.cache.traces import Traces
 from shared.boards import PolicyBoard
@@ -23,7 +24,7 @@ class QuestionEmbedder(Protocol):
 class QuestionVerifier(Protocol):
     """Says how likely one answer serves two questions, in a bounded executor."""
 
-    async def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]: ...
+    async def probabilities(self, pairs: Sequence[Likeness]) -> list[float]: ...
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from services.cache import audits, core, evictions, warming
 from services.cache.deps import Deps
+from services.cache.likeness import Likeness
 from services.cache.remembering import keep, trace_of
 from shared import metrics
 from shared.answers import Remembered, Scope
@@ -76,14 +77,14 @@ async def _verified(
     """The neighbour whose answer most probably serves the question, if any is sure enough."""
     try:
         probabilities = await deps.verifier.probabilities(
-            event.text, [entry.question for _, entry in near]
+            [Likeness(event.text, entry.question, similarity) for similarity, entry in near]
         )
     except (Overloaded, Transient):
         return None  # unconfirmed is not good enough
     hits = [
         Hit("semantic", scope, entry, similarity, probability)
         for (similarity, entry), probability in zip(near, probabilities, strict=True)
-        if probability >= max(deps.settings.needed_probability(similarity), entry.min_probability)
+        if probability >= max(deps.settings.min_probability, entry.min_probability)
     ]
     if not hits:
         metrics.CACHE.labels(event.tenant_id, "rejected").inc()

@@ -19,10 +19,7 @@ class CacheSettings(Section):
     ttl_jitter: float = Field(0.1, ge=0, le=0.5, description="share of the TTL drawn at random")
     stale_s: float = Field(86_400, ge=0, description="kept so much longer for degraded modes")
     min_similarity: float = Field(
-        0.35, ge=0, le=1, description="cosine from which a neighbour is a candidate at all"
-    )
-    far_similarity: float = Field(
-        0.50, ge=0, le=1, description="cosine below which the classifier must be surer"
+        0.30, ge=0, le=1, description="cosine from which a neighbour is a candidate at all"
     )
     candidates: int = Field(3, ge=1, le=50, description="neighbours the second check looks at")
     model_dir: Path | None = Field(
@@ -30,10 +27,7 @@ class CacheSettings(Section):
         description="folder of the pair classifier that confirms candidates; empty: rules alone",
     )
     min_probability: float = Field(
-        0.82, ge=0, le=1, description="chance, by the classifier, from which an answer is reused"
-    )
-    far_probability: float = Field(
-        0.90, ge=0, le=1, description="the same, of a neighbour below far_similarity"
+        0.75, ge=0, le=1, description="chance, by the classifier, from which an answer is reused"
     )
     verify_timeout_s: float = Field(0.5, gt=0, description="for the candidates of one question")
     verify_queue: int = Field(128, ge=1, description="questions waiting; more: not looked up")
@@ -59,9 +53,3 @@ class CacheSettings(Section):
     )
     embed_timeout_s: float = Field(1.0, gt=0, description="for one question")
     embed_queue: int = Field(128, ge=1, description="questions waiting; more is Overloaded")
-
-    def needed_probability(self, similarity: float) -> float:
-        """The chance from which a neighbour of this cosine is believed."""
-        if similarity >= self.far_similarity:
-            return self.min_probability
-        return max(self.min_probability, self.far_probability)

@@ -1,7 +1,8 @@
 """The second check: does one answer serve both questions?
 
-`PairVerifier` asks a pair classifier, after hard rules that no probability overrules;
-`RulesVerifier` is for installations without the model: strict, so that it seldom says yes.
+`PairVerifier` asks a pair classifier beside nearness and strict rules, after hard rules that no
+probability overrules; `RulesVerifier` is for installations without the model: strict, so that it
+seldom says yes.
 """
 
 import json
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from services.cache import core
+from services.cache.likeness import Likeness
 from shared.embeddings.onnx import length_sorted_batches, open_session, padded
 from shared.embeddings.wordpiece import minilm_tokenizer
 from shared.errors import ConfigurationError
@@ -24,19 +26,10 @@ _UNSURE = (0.5, 0.97)  # chances outside of which the other order would change n
 QUESTION_TOKENS = 48  # of one question, as in training; the rest is cut
 
 
-PairOfTexts = tuple[str, str]
-
-
-# Likelihood ratio of the strict rules' yes: on Quora's pairs it is right 78 % of the time, and 37 %
-# of all pairs are. "How can I …" for "How do I …" is no news to them, but moves a classifier.
-_AGREES = (0.78 / 0.22) / (0.37 / 0.63)
-_AGREES_AT_MOST = 0.97  # what the classifier is surer of ranks before what words alone lifted
-
-
 class Verifier(Protocol):
     """Compares questions. Thread-safe, synchronous, and indifferent to which one came first."""
 
-    def probabilities(self, pairs: Sequence[PairOfTexts]) -> list[float]:
+    def probabilities(self, pairs: Sequence[Likeness]) -> list[float]:
         """How likely one answer serves both questions of each pair, 0–1, in the order given."""
         ...
 
@@ -44,63 +37,67 @@ class Verifier(Protocol):
 class RulesVerifier:
     """1 where the rules are sure that both ask the same, else 0."""
 
-    def probabilities(self, pairs: Sequence[PairOfTexts]) -> list[float]:
-        return [float(core.same_answer(a, b)) for a, b in pairs]
+    def probabilities(self, pairs: Sequence[Likeness]) -> list[float]:
+        return [float(core.same_answer(pair.asked, pair.remembered)) for pair in pairs]
 
 
 class PairVerifier:
-    """The pair classifier on onnxruntime, calibrated; 0 where a hard rule forbids.
+    """The pair classifier on onnxruntime beside other evidence, calibrated; 0 by a hard rule.
 
     A pair is read in one order, always the same. Where that leaves it unsure, and `both_orders` in
-    `config.json` is true, the other order is read too and both are averaged.
+    `config.json` is true, the other order is read too and both are averaged. Nearness (`cosine`,
+    logits per unit) and the strict rules' yes (`agrees`, logits) count beside it: the classifier
+    was trained to look for differences, they know what is far and what is plainly the same.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
         self._session = open_session(folder / "model.onnx", threads)
         config = _read_config(folder / "config.json")
         self._scale, self._shift = float(config["scale"]), float(config["shift"])
+        self._cosine, self._agrees = float(config["cosine"]), float(config["agrees"])
         self._both_orders = bool(config["both_orders"])
         self._tokenizer = minilm_tokenizer()
         self._tokenizer.enable_truncation(2 * QUESTION_TOKENS + 3, strategy="longest_first")
         self._read([("warm", "up")])  # the first call sets up buffers: not in a customer's time
 
-    def probabilities(self, pairs: Sequence[PairOfTexts]) -> list[float]:
-        allowed = [n for n, (a, b) in enumerate(pairs) if not core.differs(a, b)]
-        chances = self._calibrated(self.logits([pairs[n] for n in allowed]))
-        found = [0.0] * len(pairs)
-        for n, chance in zip(allowed, chances, strict=True):
-            found[n] = _lifted(chance) if core.same_answer(*pairs[n]) else float(chance)
-        return found
+    def probabilities(self, pairs: Sequence[Likeness]) -> list[float]:
+        allowed = [n for n, pair in enumerate(pairs)
+                   if not core.differs(pair.asked, pair.remembered)]  # fmt: skip
+        found = np.zeros(len(pairs))
+        found[allowed] = self._calibrated(self.evidence([pairs[n] for n in allowed]))
+        return [float(chance) for chance in found]
 
-    def logits(self, pairs: Sequence[PairOfTexts]) -> Floats:
-        """The classifier's own scores, without rules and calibration: [n]."""
-        ordered = [(min(pair), max(pair)) for pair in pairs]
-        scores = self._read(ordered)
+    def evidence(self, pairs: Sequence[Likeness]) -> Floats:
+        """What speaks for each pair, hard rules aside, in the classifier's logits: [n]."""
+        orders = [sorted((pair.asked, pair.remembered)) for pair in pairs]
+        agreed = [core.same_answer(pair.asked, pair.remembered) for pair in pairs]
+        besides = np.array(
+            [
+                self._cosine * pair.cosine + self._agrees * agrees
+                for pair, agrees in zip(pairs, agreed, strict=True)
+            ],
+            np.float32,
+        )
+        logits = self._read([(one, other) for one, other in orders])
         if self._both_orders:
-            chances = self._calibrated(scores)
+            chances = self._calibrated(logits + besides)
             unsure = np.flatnonzero((chances >= _UNSURE[0]) & (chances < _UNSURE[1]))
-            other = self._read([(ordered[row][1], ordered[row][0]) for row in unsure])
-            scores[unsure] = (scores[unsure] + other) / 2
-        return scores
+            logits[unsure] += self._read([(orders[row][1], orders[row][0]) for row in unsure])
+            logits[unsure] /= 2
+        return logits + besides
 
-    def _calibrated(self, logits: Floats) -> Floats:
-        return np.asarray(1 / (1 + np.exp(-(self._scale * logits + self._shift))), np.float32)
+    def _calibrated(self, evidence: Floats) -> Floats:
+        return np.asarray(1 / (1 + np.exp(-(self._scale * evidence + self._shift))), np.float32)
 
-    def _read(self, pairs: Sequence[PairOfTexts]) -> Floats:
+    def _read(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         out = np.zeros(len(pairs), np.float32)
         for rows, encodings in _batches(self._tokenizer, pairs):
             out[rows] = np.asarray(self._session.run(None, padded(encodings))[0]).reshape(-1)
         return out
 
 
-def _lifted(chance: float) -> float:
-    """A chance, knowing that the strict rules agree."""
-    lifted = chance * _AGREES / (1 + chance * (_AGREES - 1))
-    return float(max(chance, min(lifted, _AGREES_AT_MOST)))
-
-
 def _batches(
-    tokenizer: Tokenizer, pairs: Sequence[PairOfTexts]
+    tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]
 ) -> Iterator[tuple[list[int], list[Encoding]]]:
     if not pairs:
         return
@@ -114,7 +111,7 @@ def _read_config(path: Path) -> dict[str, float]:
         config: dict[str, float] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: needed beside the cache's model.onnx: {error}") from None
-    if missing := {"scale", "shift", "both_orders"} - config.keys():
+    if missing := {"scale", "shift", "cosine", "agrees", "both_orders"} - config.keys():
         raise ConfigurationError(f"{path}: lacks {', '.join(sorted(missing))}")
     return config
 
@@ -137,14 +134,13 @@ class BoundedVerifier:
         self._verifier = verifier
         self._executor = BoundedExecutor("verifier", queue=queue, timeout_s=timeout_s)
 
-    async def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
-        """How likely the answer to each candidate serves `question`, 0–1.
+    async def probabilities(self, pairs: Sequence[Likeness]) -> list[float]:
+        """How likely the answer to each remembered question serves the asked one, 0–1.
 
         Raises:
             Overloaded: the queue is full.
             Transient: too slow.
         """
-        pairs = [(question, candidate) for candidate in candidates]
         return await self._executor.run(self._verifier.probabilities, pairs)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from services.cache.catalogue import Catalogue
 from services.cache.deps import Deps
 from services.cache.flights import Flights
 from services.cache.lessons import Lessons
+from services.cache.likeness import Likeness
 from services.cache.memory_store import MemoryAnswerStore
 from services.cache.redis_store import RedisAnswerStore
 from services.cache.settings import CacheSettings
@@ -48,8 +49,8 @@ class ListedVerifier:
 
     about: dict[str, float] = field(default_factory=dict)
 
-    async def probabilities(self, question: str, candidates: Sequence[str]) -> list[float]:
-        return [self.about.get(remembered, 0.95) for remembered in candidates]
+    async def probabilities(self, pairs: Sequence[Likeness]) -> list[float]:
+        return [self.about.get(pair.remembered, 0.95) for pair in pairs]
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from services.cache.likeness import Likeness, compared
 from services.cache.pairs import read
 from services.cache.settings import CacheSettings
 from services.cache.verifier import BoundedVerifier, RulesVerifier, Verifier, open_verifier
+from shared.embeddings import Embedder, open_embedder
 from shared.errors import ConfigurationError, Overloaded
 
 
@@ -17,8 +19,8 @@ def test_without_a_model_the_rules_decide(tmp_path: Path) -> None:
     asked = "How do I pause my membership?"
     found = verifier.probabilities(
         [
-            (asked, "how to pause my subscription"),
-            (asked, "How do I cancel my subscription?"),
+            Likeness(asked, "how to pause my subscription", 0.9),
+            Likeness(asked, "How do I cancel my subscription?", 0.9),
         ]
     )
     assert found == [1.0, 0.0]
@@ -33,7 +35,7 @@ def test_a_broken_model_is_named(tmp_path: Path) -> None:
 class Slow:
     """Takes its time."""
 
-    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    def probabilities(self, pairs: Sequence[Likeness]) -> list[float]:
         import time
 
         time.sleep(0.05)
@@ -44,10 +46,10 @@ async def test_more_questions_than_the_queue_holds_are_refused() -> None:
     import asyncio
 
     verifier = BoundedVerifier(Slow(), timeout_s=5, queue=1)
-    first = asyncio.create_task(verifier.probabilities("a", ["b"]))
+    first = asyncio.create_task(verifier.probabilities([Likeness("a", "b", 0.9)]))
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
-        await verifier.probabilities("a", ["c"])
+        await verifier.probabilities([Likeness("a", "c", 0.9)])
     assert await first == [1.0]
     verifier.close()
 
@@ -59,13 +61,23 @@ def shipped() -> Verifier:
     return open_verifier(folder)
 
 
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return open_embedder("support:")
+
+
 PLAIN = ("How long does a pause last?", "What is the longest a pause can last?")
 
 
 def test_the_shipped_model_does_not_care_which_question_came_first(shipped: Verifier) -> None:
-    there = shipped.probabilities([PLAIN])
-    assert there == shipped.probabilities([PLAIN[::-1]])
+    there = shipped.probabilities([Likeness(*PLAIN, 0.8)])
+    assert there == shipped.probabilities([Likeness(*PLAIN[::-1], 0.8)])
     assert 0 < there[0] < 1
+
+
+def test_a_nearer_question_is_likelier_the_same(shipped: Verifier) -> None:
+    far, near = shipped.probabilities([Likeness(*PLAIN, 0.4), Likeness(*PLAIN, 0.9)])
+    assert far < near
 
 
 @pytest.mark.parametrize(
@@ -79,17 +91,22 @@ def test_the_shipped_model_does_not_care_which_question_came_first(shipped: Veri
 def test_a_hard_rule_overrules_the_shipped_model(
     shipped: Verifier, asked: str, remembered: str
 ) -> None:
-    assert shipped.probabilities([(asked, remembered)]) == [0.0]
+    assert shipped.probabilities([Likeness(asked, remembered, 0.99)]) == [0.0]
 
 
-def test_the_shipped_model_lets_no_near_miss_of_the_shop_pass(shipped: Verifier) -> None:
+def test_the_shipped_model_lets_no_near_miss_of_the_shop_pass(
+    shipped: Verifier, embedder: Embedder
+) -> None:
     shop, least = Path("infra/sample_shop"), CacheSettings().min_probability
     for name in ("pairs_near_miss", "pairs_heldout_near_miss"):
-        pairs = [(row.text_b, row.text_a) for row in read(shop / f"{name}.jsonl")]
+        rows = read(shop / f"{name}.jsonl")
+        pairs = compared([(row.text_b, row.text_a) for row in rows], embedder)
         chances = shipped.probabilities(pairs)
         assert [p for p, c in zip(pairs, chances, strict=True) if c >= least] == []
 
 
-def test_a_trivial_rewording_is_sure_enough_to_be_reused(shipped: Verifier) -> None:
+def test_a_trivial_rewording_is_sure_enough_to_be_reused(
+    shipped: Verifier, embedder: Embedder
+) -> None:
     pair = ("how can I descale the Morrow Mini", "How do I descale my Morrow Mini?")
-    assert shipped.probabilities([pair])[0] >= CacheSettings().min_probability
+    assert shipped.probabilities(compared([pair], embedder))[0] >= CacheSettings().min_probability
