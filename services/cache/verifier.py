@@ -69,22 +69,19 @@ class PairVerifier:
 
     def evidence(self, pairs: Sequence[Likeness]) -> Floats:
         """What speaks for each pair, hard rules aside, in the classifier's logits: [n]."""
-        orders = [sorted((pair.asked, pair.remembered)) for pair in pairs]
-        agreed = [core.same_answer(pair.asked, pair.remembered) for pair in pairs]
-        besides = np.array(
-            [
-                self._cosine * pair.cosine + self._agrees * agrees
-                for pair, agrees in zip(pairs, agreed, strict=True)
-            ],
-            np.float32,
-        )
-        logits = self._read([(one, other) for one, other in orders])
+        texts = [(pair.asked, pair.remembered) for pair in pairs]
+        besides = np.array([self._besides(pair) for pair in pairs], np.float32)
+        logits = self._read([(min(both), max(both)) for both in texts])
         if self._both_orders:
             chances = self._calibrated(logits + besides)
             unsure = np.flatnonzero((chances >= _UNSURE[0]) & (chances < _UNSURE[1]))
-            logits[unsure] += self._read([(orders[row][1], orders[row][0]) for row in unsure])
+            logits[unsure] += self._read([(max(texts[row]), min(texts[row])) for row in unsure])
             logits[unsure] /= 2
         return logits + besides
+
+    def _besides(self, pair: Likeness) -> float:
+        agrees = core.same_answer(pair.asked, pair.remembered)
+        return self._cosine * pair.cosine + self._agrees * agrees
 
     def _calibrated(self, evidence: Floats) -> Floats:
         return np.asarray(1 / (1 + np.exp(-(self._scale * evidence + self._shift))), np.float32)
