@@ -13,8 +13,9 @@ log = logging.getLogger(__name__)
 class Periodic:
     """Runs `step` at once and then every `every_s` seconds, until stopped.
 
-    A step that finds its store away (Unavailable) is logged and tried again the next time. `stop`
-    lets a running step finish; it may be called twice, or before `start`.
+    A step that finds its store away (Unavailable) is logged and tried again the next time; so is
+    one with a fault, in full: a loop that ended unseen would let the store fill up. `stop` lets a
+    running step finish; it may be called twice, or before `start`.
     """
 
     def __init__(self, name: str, step: Callable[[], Awaitable[object]], every_s: float) -> None:
@@ -36,5 +37,7 @@ class Periodic:
                 await self._step()
             except Unavailable as error:
                 log.warning("%s: %s", self._name, error)
+            except Exception:
+                log.exception("%s: a fault", self._name)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._every_s)

@@ -40,10 +40,13 @@ def read(name: str) -> list[Row]:
 
 
 def hits(
-    asked: Sequence[Row], kept: Sequence[Row], cosines: Vectors, verifier: Verifier
+    asked: Sequence[Row],
+    kept: Sequence[Row],
+    cosines: Vectors,
+    verifier: Verifier,
+    settings: CacheSettings,
 ) -> list[Hit]:
     """What a cache of `kept` answers, as the look-up decides; `cosines`: [asked, kept]."""
-    settings = load(CacheSettings)
     found = []
     for row, near in zip(asked, cosines, strict=True):
         places = [place for place in np.argsort(-near)[: settings.candidates].tolist()
@@ -51,9 +54,10 @@ def hits(
                   and kept[place]["text"].lower() != row["text"].lower()]  # fmt: skip
         pairs = [Likeness(row["text"], kept[place]["text"], float(near[place]))
                  for place in places]  # fmt: skip
-        sure = zip(verifier.probabilities(pairs), pairs, places, strict=True)
-        chance, pair, place = max(sure, default=(0.0, Likeness("", "", 0.0), 0))
-        if chance >= settings.min_probability:
+        chances = verifier.probabilities(pairs)
+        best = max(zip(chances, pairs, places, strict=True), default=None)
+        if best is not None and best[0] >= settings.min_probability:
+            chance, pair, place = best
             found.append((row, kept[place], pair, chance))
     return found
 
@@ -66,22 +70,24 @@ def is_other(hit: Hit) -> bool:
 def main() -> None:
     """Look everything up, print counts and every hit of another intent in the full cache."""
     embedder = open_embedder(load(Settings).embedder_url)
-    verifier = open_verifier(load(CacheSettings).model_dir)
+    settings = load(CacheSettings)
+    verifier = open_verifier(settings.model_dir)
     kept = [row for row in read("train") if row["route"] in ANSWERED]
     asked = read("test") + read("dev")
     vectors = [embedder.embed([row["text"] for row in rows]) for rows in (asked, kept)]
     cosines = vectors[0] @ vectors[1].T
     counts = Table("entries", "asked", "hits", "of another intent")
-    full: list[Hit] = []
+    found: list[Hit] = []
     for size, draws in track({**DRAWS, len(kept): 1}.items(), console=Console(stderr=True)):
-        full, of_all = [], [0, 0]
+        found = []
         for draw in range(draws):
             places = sorted(random.Random(draw).sample(range(len(kept)), size))
-            full = hits(asked, [kept[n] for n in places], cosines[:, places], verifier)
-            of_all = [of_all[0] + len(full), of_all[1] + sum(map(is_other, full))]
-        counts.add_row(*map(str, (size, draws * len(asked), *of_all)))
+            few = [kept[place] for place in places]
+            found += hits(asked, few, cosines[:, places], verifier, settings)
+        others = sum(map(is_other, found))
+        counts.add_row(*map(str, (size, draws * len(asked), len(found), others)))
     listed = Table("asked", "answered as", "route", "cosine", "chance")
-    for row, remembered, pair, chance in filter(is_other, full):
+    for row, remembered, pair, chance in filter(is_other, found):
         listed.add_row(row["text"], remembered["text"], row["route"], f"{pair.cosine:.2f}",
                        f"{chance:.2f}")  # fmt: skip
     Console(highlight=False).print(counts, listed)

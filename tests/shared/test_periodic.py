@@ -9,7 +9,7 @@ from shared.errors import Unavailable
 from shared.periodic import Periodic
 
 
-async def test_a_step_is_repeated_also_after_a_store_was_away(
+async def test_a_step_is_repeated_also_after_it_failed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     seen = asyncio.Semaphore(0)
@@ -21,6 +21,8 @@ async def test_a_step_is_repeated_also_after_a_store_was_away(
         seen.release()
         if times == 1:
             raise Unavailable("Redis is away")
+        if times == 2:
+            raise ValueError("a fault of ours")
 
     with caplog.at_level(logging.WARNING):
         loop = Periodic("sweep", step, every_s=0.001)
@@ -30,6 +32,7 @@ async def test_a_step_is_repeated_also_after_a_store_was_away(
                 await seen.acquire()
         await loop.stop()
     assert "sweep: Redis is away" in caplog.text
+    assert "ValueError: a fault of ours" in caplog.text
     after = times
     await asyncio.sleep(0.01)
     assert times == after

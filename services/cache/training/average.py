@@ -33,10 +33,7 @@ def write(weights: dict[str, Tensor], pairs: Path, about: dict[str, Any], out: P
     model = recipe.fresh_model()
     model.load_state_dict(weights)
     export.export(model, out / "model.onnx")
-    config = {**about, **ship.BESIDES, "scale": 1.0, "shift": 0.0}
-    (out / "config.json").write_text(json.dumps(config), "utf-8")
-    config["scale"], config["shift"] = ship.platt(out, ship.Held.of("random", read(pairs)))
-    (out / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+    ship.calibrate(out, about, ship.Held.of("random", read(pairs), ship.open_default()))
 
 
 def main() -> None:

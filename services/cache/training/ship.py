@@ -18,7 +18,7 @@ from services.cache.training import export
 from services.cache.training.model import PairModel
 from services.cache.training.split import Split
 from services.cache.verifier import PairVerifier
-from shared.embeddings import open_embedder
+from shared.embeddings import Embedder, open_embedder
 
 Figures = dict[str, float]
 # Logits for a unit of cosine and for the strict rules' yes. A regression on Quora's random hold-out
@@ -36,8 +36,7 @@ class Held:
     labels: NDArray[np.int64]
 
     @classmethod
-    def of(cls, name: str, pairs: Sequence[Pair]) -> "Held":
-        embedder = open_embedder("support:", threads=2)
+    def of(cls, name: str, pairs: Sequence[Pair], embedder: Embedder) -> "Held":
         asked = compared([(pair.text_b, pair.text_a) for pair in pairs], embedder)
         return cls(name, asked, np.array([pair.label for pair in pairs]))
 
@@ -47,13 +46,11 @@ def ship(model: PairModel, parts: Split, out: Path, document: Mapping[str, Any])
 
     Scale and shift are fitted on the random hold-out and measured on the one apart.
     """
-    config = {"scale": 1.0, "shift": 0.0, **BESIDES, "both_orders": True, **document}
+    embedder = open_default()
+    at_random = Held.of("random", parts.random, embedder)
+    held = [Held.of("apart", parts.apart, embedder), at_random]
     export.export(model, out / "model.onnx")
-    _write(out, config)
-    at_random = Held.of("random", parts.random)
-    held = [Held.of("apart", parts.apart), at_random]
-    config["scale"], config["shift"] = platt(out, at_random)
-    _write(out, config)
+    config = calibrate(out, document, at_random)
     table = {
         "int8, as shipped": {part.name: _shipped(out, part) for part in held},
         "int8, no hard rules": _variant(out, config, held),
@@ -66,6 +63,20 @@ def ship(model: PairModel, parts: Split, out: Path, document: Mapping[str, Any])
     config["figures"] = table["int8, as shipped"]
     _write(out, config)
     (out / "report.md").write_text(_report(table, document), "utf-8")
+
+
+def open_default() -> Embedder:
+    """The embedder whose cosines a chance is calibrated for."""
+    return open_embedder("support:", threads=2)
+
+
+def calibrate(folder: Path, document: Mapping[str, Any], part: Held) -> dict[str, Any]:
+    """Writes `config.json` beside `model.onnx`, its scale and shift fitted on `part`."""
+    config = {**document, "scale": 1.0, "shift": 0.0, **BESIDES, "both_orders": True}
+    _write(folder, config)
+    config["scale"], config["shift"] = platt(folder, part)
+    _write(folder, config)
+    return config
 
 
 def _variant(
