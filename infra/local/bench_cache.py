@@ -12,6 +12,7 @@ import json
 import os
 import statistics
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from shared.embeddings.port import Vectors
 from shared.settings import Settings, load
 
 SHOP = Path("infra/sample_shop")
+VOCABULARY = Path("shared/embeddings/minilm_vocab.txt")
 LOOKUPS = 300
 SPREAD = 0.55  # length of the noise added to a unit vector: cosine to its origin about 0.88
 
@@ -56,8 +58,17 @@ def drawn(real: list[str], embedder: Embedder, count: int) -> Entries:
     noise *= SPREAD / np.linalg.norm(noise, axis=1, keepdims=True)
     near = vectors[origins] + noise
     near /= np.linalg.norm(near, axis=1, keepdims=True)
-    names = [f"{real[origin]} ({number})" for number, origin in enumerate(origins)]
+    names = list(_renamed(real, origins.tolist()))
     return Entries(real + names, np.concatenate([vectors, near]).astype(np.float32))
+
+
+def _renamed(real: Sequence[str], origins: Sequence[int]) -> Iterator[str]:
+    """Each origin's question with another rare word behind: one token more, as people differ."""
+    words = [word for word in _lines(VOCABULARY) if word.isalpha() and len(word) > 4][8_000:]
+    uses: Counter[int] = Counter()
+    for origin in origins:
+        yield f"{real[origin]} {words[uses[origin]]}"
+        uses[origin] += 1
 
 
 def real_questions(pairs: Sequence[tuple[str, str, int]]) -> list[str]:

@@ -64,6 +64,8 @@ async def _neighbour(event: Screened, embedding: bytes | None, deps: Deps) -> Hi
             (similarity, entry)
             for similarity, entry in found
             if similarity >= max(deps.settings.min_similarity, entry.min_similarity)
+            # Asked in other words, the documents may answer better than they did here.
+            and entry.confidence >= deps.settings.min_confidence
             and _is_current(event.tenant_id, entry, deps)
         ]
         if near and (hit := await _verified(event, scope, near, deps)):

@@ -29,6 +29,9 @@ class CacheSettings(Section):
     min_probability: float = Field(
         0.75, ge=0, le=1, description="chance, by the classifier, from which an answer is reused"
     )
+    min_confidence: float = Field(
+        0.5, ge=0, le=1, description="of an answer itself; weaker ones serve the same words alone"
+    )
     verify_timeout_s: float = Field(0.5, gt=0, description="for the candidates of one question")
     verify_queue: int = Field(128, ge=1, description="questions waiting; more: not looked up")
     max_entries: int = Field(100_000, ge=1, description="per tenant; the least used make room")

@@ -22,7 +22,6 @@ from shared.errors import ConfigurationError
 from shared.executor import BoundedExecutor
 
 Floats = NDArray[np.float32]
-_UNSURE = (0.5, 0.97)  # chances outside of which the other order would change no decision
 QUESTION_TOKENS = 48  # of one question, as in training; the rest is cut
 
 
@@ -44,10 +43,10 @@ class RulesVerifier:
 class PairVerifier:
     """The pair classifier on onnxruntime beside other evidence, calibrated; 0 by a hard rule.
 
-    A pair is read in one order, always the same. Where that leaves it unsure, and `both_orders` in
-    `config.json` is true, the other order is read too and both are averaged. Nearness (`cosine`,
-    logits per unit) and the strict rules' yes (`agrees`, logits) count beside it: the classifier
-    was trained to look for differences, they know what is far and what is plainly the same.
+    A pair is read in one order, always the same; the mean of both is no better (RESULTS.md in
+    training/). Nearness (`cosine` in `config.json`, logits per unit) and the strict rules' yes
+    (`agrees`, logits) count beside it: the classifier was trained to look for differences, they
+    know what is far and what is plainly the same.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
@@ -55,7 +54,6 @@ class PairVerifier:
         config = _read_config(folder / "config.json")
         self._scale, self._shift = float(config["scale"]), float(config["shift"])
         self._cosine, self._agrees = float(config["cosine"]), float(config["agrees"])
-        self._both_orders = bool(config["both_orders"])
         self._tokenizer = minilm_tokenizer()
         self._tokenizer.enable_truncation(2 * QUESTION_TOKENS + 3, strategy="longest_first")
         self._read([("warm", "up")])  # the first call sets up buffers: not in a customer's time
@@ -71,13 +69,7 @@ class PairVerifier:
         """What speaks for each pair, hard rules aside, in the classifier's logits: [n]."""
         texts = [(pair.asked, pair.remembered) for pair in pairs]
         besides = np.array([self._besides(pair) for pair in pairs], np.float32)
-        logits = self._read([(min(both), max(both)) for both in texts])
-        if self._both_orders:
-            chances = self._calibrated(logits + besides)
-            unsure = np.flatnonzero((chances >= _UNSURE[0]) & (chances < _UNSURE[1]))
-            logits[unsure] += self._read([(max(texts[row]), min(texts[row])) for row in unsure])
-            logits[unsure] /= 2
-        return logits + besides
+        return self._read([(min(both), max(both)) for both in texts]) + besides
 
     def _besides(self, pair: Likeness) -> float:
         agrees = core.same_answer(pair.asked, pair.remembered)
@@ -108,7 +100,7 @@ def _read_config(path: Path) -> dict[str, float]:
         config: dict[str, float] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: needed beside the cache's model.onnx: {error}") from None
-    if missing := {"scale", "shift", "cosine", "agrees", "both_orders"} - config.keys():
+    if missing := {"scale", "shift", "cosine", "agrees"} - config.keys():
         raise ConfigurationError(f"{path}: lacks {', '.join(sorted(missing))}")
     return config
 

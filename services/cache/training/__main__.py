@@ -15,7 +15,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--swaps", type=Path, help="groups of words to swap, one a line")
     parser.add_argument("--groups", type=Path, nargs="*", default=[], help="questions by answer")
     parser.add_argument("--messages", type=Path, nargs="*", default=[], help="labelled by intent")
-    parser.add_argument("--start", type=Path, help="weights.pt of an earlier run to go on from")
+    parser.add_argument("--start", type=Path, help="weights.pt or model.onnx to go on from")
     parser.add_argument("--resume", action="store_true", help="go on from DIR/checkpoint.pt")
     parser.add_argument("--minutes", type=float, help=f"stop then, with exit status {UNFINISHED}")
     parser.add_argument("--epochs", type=int)
@@ -30,7 +30,7 @@ def main() -> None:
     given = _arguments()
     try:
         from services.cache.training.loop import Recipe
-        from services.cache.training.recipe import train
+        from services.cache.training.recipe import Sources, train
     except ModuleNotFoundError as error:
         sys.exit(f"{error}: training needs requirements/train.txt, installed in .venv-train")
     knobs = {
@@ -42,12 +42,9 @@ def main() -> None:
     chosen = {name: value for name, value in knobs.items() if value is not None}
     recipe = replace(Recipe(), **chosen)
     done = train(
-        given.pairs,
+        Sources(given.pairs, given.swaps, given.groups, given.messages),
         given.out,
         recipe,
-        swap_groups=given.swaps,
-        question_groups=given.groups,
-        messages=given.messages,
         start=given.start,
         resume=given.resume,
         minutes=given.minutes,

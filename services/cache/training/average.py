@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from services.cache.pairs import read
-from services.cache.training import export, recipe, ship
+from services.cache.training import export, ship
+from services.cache.training.restore import model_of, read_state
 
 
 def averaged(first: Path, second: Path, share: float) -> dict[str, Tensor]:
     """`share` of the second, the rest of the first; what is no number comes from the second."""
-    one, two = (torch.load(path, weights_only=True) for path in (first, second))
+    one, two = read_state(first), read_state(second)
     return {
         name: torch.lerp(one[name], value, share) if value.is_floating_point() else value
         for name, value in two.items()
@@ -30,9 +31,7 @@ def averaged(first: Path, second: Path, share: float) -> dict[str, Tensor]:
 def write(weights: dict[str, Tensor], pairs: Path, about: dict[str, Any], out: Path) -> None:
     """`model.onnx` and `config.json`, calibrated on `pairs`."""
     out.mkdir(parents=True, exist_ok=True)
-    model = recipe.fresh_model()
-    model.load_state_dict(weights)
-    export.export(model, out / "model.onnx")
+    export.export(model_of(weights), out / "model.onnx")
     ship.calibrate(out, about, ship.Held.of("random", read(pairs), ship.open_default()))
 
 

@@ -55,7 +55,6 @@ def ship(model: PairModel, parts: Split, out: Path, document: Mapping[str, Any])
         "int8, as shipped": {part.name: _shipped(out, part) for part in held},
         "int8, no hard rules": _variant(out, config, held),
         "int8, the classifier alone": _variant(out, config, held, cosine=0, agrees=0),
-        "int8, one order": _variant(out, config, held, both_orders=False),
     }
     with tempfile.TemporaryDirectory() as name:
         export.export(model, Path(name) / "model.onnx", quantize=False)
@@ -72,7 +71,7 @@ def open_default() -> Embedder:
 
 def calibrate(folder: Path, document: Mapping[str, Any], part: Held) -> dict[str, Any]:
     """Writes `config.json` beside `model.onnx`, its scale and shift fitted on `part`."""
-    config = {**document, "scale": 1.0, "shift": 0.0, **BESIDES, "both_orders": True}
+    config = {**document, "scale": 1.0, "shift": 0.0, **BESIDES}
     _write(folder, config)
     config["scale"], config["shift"] = platt(folder, part)
     _write(folder, config)
@@ -80,7 +79,7 @@ def calibrate(folder: Path, document: Mapping[str, Any], part: Held) -> dict[str
 
 
 def _variant(
-    folder: Path, config: Mapping[str, Any], parts: Sequence[Held], **changed: float | bool
+    folder: Path, config: Mapping[str, Any], parts: Sequence[Held], **changed: float
 ) -> dict[str, Figures]:
     """Without hard rules, and with other values in the config."""
     with tempfile.TemporaryDirectory() as name:

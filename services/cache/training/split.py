@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from services.cache.pairs import Pair, read
+from services.cache.pairs import Pair
+from services.cache.training.heldout import key
 
 _MOST_EQUAL = 10  # questions in a component from which pairs are derived
 
@@ -34,11 +35,12 @@ def clean(pairs: Iterable[Pair]) -> list[Pair]:
     labels: dict[tuple[str, ...], set[int]] = defaultdict(set)
     first: dict[tuple[str, ...], Pair] = {}
     for pair in pairs:
-        key = _key(pair)
-        labels[key].add(pair.label)
-        first.setdefault(key, pair)
+        labels[key(pair)].add(pair.label)
+        first.setdefault(key(pair), pair)
     return [
-        pair for key, pair in first.items() if len(labels[key]) == 1 and key[0] != key[1] and key[0]
+        pair
+        for (one, other), pair in first.items()
+        if len(labels[one, other]) == 1 and one != other and one
     ]
 
 
@@ -71,21 +73,6 @@ def split(pairs: Sequence[Pair], apart: int, at_random: int, seed: int) -> Split
     return Split(rest[at_random:], held, rest[:at_random])
 
 
-def read_held(folder: Path) -> Split:
-    """What an earlier run held out, with nothing to train on."""
-    apart, at_random = (read(folder / f"held_{name}.jsonl") for name in ("apart", "random"))
-    return Split([], apart, at_random)
-
-
-def without(pairs: Iterable[Pair], held: Split) -> list[Pair]:
-    """Those that an earlier run did not hold out: no pair of `random`, no question of `apart`."""
-    drawn = {_key(pair) for pair in held.random}
-    apart = {text for pair in held.apart for text in _key(pair)}
-    return [
-        pair for pair in pairs if _key(pair) not in drawn and not apart.intersection(_key(pair))
-    ]
-
-
 def closure(pairs: Sequence[Pair], most: int, seed: int) -> list[Pair]:
     """At most `most` pairs that follow from these: a=b and b=c make a=c; a=b and b≠c make a≠c.
 
@@ -97,7 +84,7 @@ def closure(pairs: Sequence[Pair], most: int, seed: int) -> list[Pair]:
     for pair in pairs:
         for text in (pair.text_a, pair.text_b):
             members[same.of(text)].add(text)
-    known = {_key(pair) for pair in pairs}
+    known = {key(pair) for pair in pairs}
     found: dict[int, dict[tuple[str, ...], Pair]] = {0: {}, 1: {}}
     for pair in pairs:
         left, right = members[same.of(pair.text_a)], members[same.of(pair.text_b)]
@@ -106,19 +93,14 @@ def closure(pairs: Sequence[Pair], most: int, seed: int) -> list[Pair]:
             continue
         for a, b in product(sorted(left), sorted(right)):
             made = Pair(a, b, pair.label)
-            if len(set(_key(made))) == 2 and _key(made) not in known:
-                found[pair.label][_key(made)] = made
+            if len(set(key(made))) == 2 and key(made) not in known:
+                found[pair.label][key(made)] = made
     chance = random.Random(seed)
     drawn: list[Pair] = []
     for label in (1, 0):
         kind = list(found[label].values())
         drawn += chance.sample(kind, min(len(kind), most // 2))
     return drawn
-
-
-def _key(pair: Pair) -> tuple[str, ...]:
-    """The pair without order and case."""
-    return tuple(sorted((pair.text_a.strip().lower(), pair.text_b.strip().lower())))
 
 
 def write(path: Path, pairs: Iterable[Pair]) -> None:

@@ -73,6 +73,12 @@ async def test_of_several_neighbours_the_most_probable_serves(
     assert isinstance(found, Answered) and found.text.endswith("well")
 
 
+async def test_a_weak_answer_serves_the_same_words_alone(deps: Deps, clock: ManualClock) -> None:
+    await taught(deps, clock, confidence=0.4)
+    assert isinstance(await result(QUESTION, deps, clock), Answered)
+    assert isinstance(await result("how do I clean my grinder", deps, clock), Missed)
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cache.pairs import Pair, read
-from services.cache.training import groups, split, strangers, swaps
+from services.cache.training import groups, heldout, split, strangers, swaps
+from services.cache.training.heldout import HeldOut
 from services.cache.training.split import Components
 
 questions = st.integers(0, 40).map(lambda number: f"question {number}")
@@ -102,14 +103,36 @@ def test_no_pair_of_the_shop_is_trained_on_and_measured() -> None:
 def test_what_an_earlier_run_held_out_is_not_trained_on_by_the_next(
     pairs: list[Pair], held: list[Pair]
 ) -> None:
-    half = len(held) // 2
-    earlier = split.Split([], apart=held[:half], random=held[half:])
-    kept = split.without(pairs, earlier)
+    apart, at_random = held[: len(held) // 2], held[len(held) // 2 :]
+    kept = HeldOut.of(apart, at_random).without(pairs)
     sides = {frozenset((pair.text_a, pair.text_b)) for pair in kept}
-    assert not sides & {frozenset((pair.text_a, pair.text_b)) for pair in earlier.random}
+    assert not sides & {frozenset((pair.text_a, pair.text_b)) for pair in at_random}
     assert not {t for side in sides for t in side} & {
-        text for pair in earlier.apart for text in (pair.text_a, pair.text_b)
+        text for pair in apart for text in (pair.text_a, pair.text_b)
     }
+
+
+@given(some_pairs, st.integers(0, 30), st.integers(0, 20))
+def test_the_next_run_holds_out_the_same_pairs(pairs: list[Pair], apart: int, drawn: int) -> None:
+    cleaned = split.clean(pairs)
+    parts = split.split(cleaned, apart, drawn, seed=1)
+    held = HeldOut.of(parts.apart, parts.random)
+    assert [set(part) for part in held.among(cleaned)] == [set(parts.apart), set(parts.random)]
+    assert set(held.without(cleaned)) == set(parts.train)
+
+
+def test_held_out_digests_are_read_as_written_and_a_strange_line_is_named(tmp_path: Path) -> None:
+    held = HeldOut.of([Pair("a", "b", 1)], [Pair("c", "d", 0)])
+    held.write(tmp_path / "held_out.txt")
+    assert HeldOut.read(tmp_path / "held_out.txt") == held
+    (tmp_path / "held_out.txt").write_text("apart 00\nelse 00\n")
+    with pytest.raises(ValueError, match=r"held_out\.txt, line 2"):
+        HeldOut.read(tmp_path / "held_out.txt")
+
+
+def test_the_shipped_classifier_says_what_it_never_saw() -> None:
+    held = HeldOut.read(Path("services/cache/model") / heldout.FILE)
+    assert len(held.random) == 2967 and len(held.apart) > 5000
 
 
 GROUPS = """# a comment
