@@ -13,6 +13,7 @@ from contextlib import (
 )
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from shared.bus import open_bus
@@ -147,4 +148,4 @@ def main(openers: Sequence[tuple[str, OpenService]], settings: Settings) -> None
     # Three services in one small process share one interpreter; a shorter switch interval keeps
     # a model's bookkeeping from holding up the loop.
     sys.setswitchinterval(0.002)
-    asyncio.run(serve(dict(openers), settings))
+    uvloop.run(serve(dict(openers), settings))

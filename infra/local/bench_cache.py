@@ -7,7 +7,6 @@ engine (such as the image redis:8), without which redisvl cannot run.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import statistics
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import uvloop
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -182,7 +182,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     shop = [SHOP / "pairs_near_miss.jsonl", SHOP / "pairs_rewordings.jsonl"]
-    asyncio.run(run(given.entries, shop, given.pairs))
+    uvloop.run(run(given.entries, shop, given.pairs))  # as a service does
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ async def open_service(runtime: Runtime) -> AsyncIterator[Service]:
     )
     await embedder.embed("warm up")
     verifier = BoundedVerifier(
-        open_verifier(settings.model_dir),
+        open_verifier(settings.model_dir, threads=settings.verify_threads),
         timeout_s=settings.verify_timeout_s,
         queue=settings.verify_queue,
     )

@@ -33,6 +33,9 @@ class CacheSettings(Section):
         0.5, ge=0, le=1, description="of an answer itself; weaker ones serve the same words alone"
     )
     verify_timeout_s: float = Field(0.5, gt=0, description="for the candidates of one question")
+    verify_threads: int = Field(
+        2, ge=1, description="candidates of one question that are checked at the same time"
+    )
     verify_queue: int = Field(128, ge=1, description="questions waiting; more: not looked up")
     max_entries: int = Field(100_000, ge=1, description="per tenant; the least used make room")
     sweep_every_s: float = Field(15, gt=0, description="between steps that clear expired entries")

@@ -6,13 +6,15 @@ seldom says yes.
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
 from services.cache import core
 from services.cache.likeness import Likeness
@@ -50,7 +52,10 @@ class PairVerifier:
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        self._session = open_session(folder / "model.onnx", threads)
+        # Threads that each read some of the pairs: those inside one run would have to spin to help.
+        self._session = open_session(folder / "model.onnx", 1)
+        self._threads = threads
+        self._readers = ThreadPoolExecutor(threads, thread_name_prefix="pairs")
         config = _read_config(folder / "config.json")
         self._scale, self._shift = float(config["scale"]), float(config["shift"])
         self._cosine, self._agrees = float(config["cosine"]), float(config["agrees"])
@@ -80,19 +85,21 @@ class PairVerifier:
 
     def _read(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         out = np.zeros(len(pairs), np.float32)
-        for rows, encodings in _batches(self._tokenizer, pairs):
-            out[rows] = np.asarray(self._session.run(None, padded(encodings))[0]).reshape(-1)
+        encodings = self._tokenizer.encode_batch(list(pairs))
+        batches = list(self._batches([len(encoding.ids) for encoding in encodings]))
+        read = self._readers.map(self._run, ([encodings[n] for n in rows] for rows in batches))
+        for rows, logits in zip(batches, read, strict=True):
+            out[rows] = logits
         return out
 
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Rows of like lengths, in no fewer batches than there are threads and rows for them."""
+        share = max(1, math.ceil(len(lengths) / self._threads))
+        for rows in length_sorted_batches(lengths):
+            yield from (rows[start : start + share] for start in range(0, len(rows), share))
 
-def _batches(
-    tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]
-) -> Iterator[tuple[list[int], list[Encoding]]]:
-    if not pairs:
-        return
-    encodings = tokenizer.encode_batch(list(pairs))
-    for rows in length_sorted_batches([len(encoding.ids) for encoding in encodings]):
-        yield rows, [encodings[row] for row in rows]
+    def _run(self, encodings: Sequence[Encoding]) -> Floats:
+        return np.asarray(self._session.run(None, padded(encodings))[0], np.float32).reshape(-1)
 
 
 def _read_config(path: Path) -> dict[str, float]:
