@@ -8,7 +8,13 @@ import pytest
 from services.cache.likeness import Likeness, compared
 from services.cache.pairs import read
 from services.cache.settings import CacheSettings
-from services.cache.verifier import BoundedVerifier, RulesVerifier, Verifier, open_verifier
+from services.cache.verifier import (
+    BoundedVerifier,
+    PairVerifier,
+    RulesVerifier,
+    Verifier,
+    open_verifier,
+)
 from shared.embeddings import Embedder, open_embedder
 from shared.errors import ConfigurationError, Overloaded
 
@@ -110,3 +116,14 @@ def test_a_trivial_rewording_is_sure_enough_to_be_reused(
 ) -> None:
     pair = ("how can I descale the Morrow Mini", "How do I descale my Morrow Mini?")
     assert shipped.probabilities(compared([pair], embedder))[0] >= CacheSettings().min_probability
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 40])
+def test_what_two_threads_read_comes_back_in_the_order_given(count: int) -> None:
+    folder = CacheSettings().model_dir
+    assert folder is not None
+    same = Likeness("How can I pause my subscription, please?", "How do I pause my plan?", 0.9)
+    other = Likeness("Where is my parcel?", "How do I pause my plan?", 0.2)
+    pairs = [same if number % 3 else other for number in range(count)]
+    found = PairVerifier(folder, threads=2).evidence(pairs)
+    assert [value > 0 for value in found] == [pair is same for pair in pairs]
