@@ -127,8 +127,8 @@ async def _fill(
     vectors: Vectors,
 ) -> None:
     wanted = {"entries": len(questions), "sum": round(float(vectors.sum()), 2)}
-    size = await _when_loaded(store)
-    if stamp.exists() and json.loads(stamp.read_text()) == wanted and size == len(questions):
+    size, distinct = await _when_loaded(store), len(set(map(fingerprint, questions)))
+    if stamp.exists() and json.loads(stamp.read_text()) == wanted and size == distinct:
         return
     async with kv.calling() as redis:
         await redis.flushall()
