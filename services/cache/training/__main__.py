@@ -41,14 +41,17 @@ def main() -> None:
     }
     chosen = {name: value for name, value in knobs.items() if value is not None}
     recipe = replace(Recipe(), **chosen)
-    done = train(
-        Sources(given.pairs, given.swaps, given.groups, given.messages),
-        given.out,
-        recipe,
-        start=given.start,
-        resume=given.resume,
-        minutes=given.minutes,
-    )
+    try:
+        done = train(
+            Sources(given.pairs, given.swaps, given.groups, given.messages),
+            given.out,
+            recipe,
+            start=given.start,
+            resume=given.resume,
+            minutes=given.minutes,
+        )
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
     if not done:
         sys.exit(UNFINISHED)
     sys.stdout.write((given.out / "report.md").read_text("utf-8"))

@@ -19,8 +19,8 @@ _BYTES = 6  # of a digest: two of 150,000 questions meet by chance once in 25,00
 class HeldOut:
     """Digests. `apart`: of questions nowhere in training; `random`: of pairs."""
 
-    apart: frozenset[str]
-    random: frozenset[str]
+    apart: frozenset[str] = frozenset()
+    random: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, apart: Iterable[Pair], at_random: Iterable[Pair]) -> "HeldOut":
@@ -41,6 +41,9 @@ class HeldOut:
     def write(self, path: Path) -> None:
         rows = [f"apart {one}" for one in self.apart] + [f"random {one}" for one in self.random]
         path.write_text("".join(f"{row}\n" for row in sorted(rows)), "utf-8")
+
+    def __or__(self, other: "HeldOut") -> "HeldOut":
+        return HeldOut(self.apart | other.apart, self.random | other.random)
 
     def is_apart(self, pair: Pair) -> bool:
         return any(_digest(text) in self.apart for text in key(pair))

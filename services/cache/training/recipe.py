@@ -43,12 +43,15 @@ class Sources:
         return [*self.pairs, *self.groups, *self.messages]
 
 
-def gather(sources: Sources, recipe: Recipe, held: HeldOut | None = None) -> Split:
+def gather(sources: Sources, recipe: Recipe, held: HeldOut) -> Split:
     """The pairs of all files, some held out of each; small files count several times in `train`.
 
     A file of fewer than 2,000 pairs is too small to measure on: all of it is trained on. So is what
-    groups and messages make. `held`: what the run that this one goes on from held out, and nothing
-    else; a new draw would measure on what the weights have seen.
+    groups and messages make. `held`: what the run that this one goes on from held out; a new draw
+    from a file it has seen would measure on what the weights know.
+
+    Raises:
+        ValueError: nothing is left to measure on.
     """
     swapped = swaps.read(sources.swaps) if sources.swaps else []
     families = [family for path in sources.groups for family in groups.read(path)]
@@ -62,25 +65,30 @@ def gather(sources: Sources, recipe: Recipe, held: HeldOut | None = None) -> Spl
         part = _parted(rows, share, recipe, held)
         own = part.train + swaps.more(part.train, swapped, recipe.most_swaps, recipe.seed)
         own += split.closure(part.train, recipe.most_closed, recipe.seed)
-        own = held.without(own) if held else own  # what follows from others may be held
+        own = held.without(own)  # what follows from others may be held
         own = random.Random(recipe.seed).sample(own, min(len(own), recipe.most_pairs))
         train += own * max(1, min(_MOST_COPIES, round(_LEAST_SHARE / share)))
         apart, at_random = apart + part.apart, at_random + part.random
     grouped = groups.pairs(families, recipe.apart_per_same, recipe.seed)
     train += grouped * recipe.group_copies
     train += strangers.pairs(sources.messages, recipe.seed)
+    if not (apart and at_random):
+        names = ", ".join(path.name for path in sources.pairs)
+        raise ValueError(
+            f"{names}: nothing to calibrate and measure on; at least one file must have"
+            f" {_MEASURED_PAIRS:,} pairs or be one that the start was trained on"
+        )
     return Split(train, apart, at_random)
 
 
-def _parted(rows: list[Pair], share: float, recipe: Recipe, held: HeldOut | None) -> Split:
-    """One file's pairs; `share`: of all files' pairs."""
-    if held is not None:
-        return Split(held.without(rows), *held.among(rows))
+def _parted(rows: list[Pair], share: float, recipe: Recipe, held: HeldOut) -> Split:
+    """One file's pairs, as the earlier run parted them; `share`: of all files' pairs."""
+    apart, at_random = held.among(rows)
+    if at_random:
+        return Split(held.without(rows), apart, at_random)
     most = len(rows) // 10 if len(rows) >= _MEASURED_PAIRS else 0
-    apart, at_random = (
-        min(most, int(share * count)) for count in (recipe.held_apart, recipe.held_random)
-    )
-    return split.split(rows, apart, at_random, recipe.seed)
+    counts = (min(most, int(share * count)) for count in (recipe.held_apart, recipe.held_random))
+    return split.split(rows, *counts, recipe.seed)
 
 
 def train(
@@ -103,10 +111,11 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
         (out / "checkpoint.pt").unlink(missing_ok=True)
-    parts = gather(sources, recipe, HeldOut.read(start.parent / heldout.FILE) if start else None)
+    held = HeldOut.read(start.parent / heldout.FILE) if start else HeldOut()
+    parts = gather(sources, recipe, held)
     split.write(out / "held_apart.jsonl", parts.apart)
     split.write(out / "held_random.jsonl", parts.random)
-    HeldOut.of(parts.apart, parts.random).write(out / heldout.FILE)
+    (held | HeldOut.of(parts.apart, parts.random)).write(out / heldout.FILE)
     model = model_of(read_state(start)) if start else fresh_model()
     data = Encoded(parts.train)
     done = loop.optimise(
