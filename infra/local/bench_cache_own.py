@@ -99,8 +99,8 @@ async def opened(
         embedder = BoundedEmbedder(
             open_embedder(load(Settings).embedder_url), timeout_s=10, queue=128
         )
-        pairs = open_verifier(settings.model_dir, threads=settings.verify_threads)
-        verifier = BoundedVerifier(pairs, timeout_s=10, queue=128)
+        classifier = open_verifier(settings.model_dir, threads=settings.verify_threads)
+        verifier = BoundedVerifier(classifier, timeout_s=10, queue=128)
         deps = Deps(
             settings=settings.model_copy(update={"audit_share": 0.0}),
             store=store,

@@ -13,6 +13,12 @@ class Pair:
     text_b: str
     label: int
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Both questions without order, case and space around: the same pair has the same key."""
+        one, other = sorted(text.strip().lower() for text in (self.text_a, self.text_b))
+        return one, other
+
 
 def read(path: Path) -> list[Pair]:
     """The rows of a JSONL file of `text_a`, `text_b`, `label`; other fields are ignored.

@@ -24,7 +24,7 @@ class HeldOut:
 
     @classmethod
     def of(cls, apart: Iterable[Pair], at_random: Iterable[Pair]) -> "HeldOut":
-        questions = {text for pair in apart for text in key(pair)}
+        questions = {text for pair in apart for text in pair.key}
         return cls(frozenset(map(_digest, questions)), frozenset(map(_pair_digest, at_random)))
 
     @classmethod
@@ -46,7 +46,7 @@ class HeldOut:
         return HeldOut(self.apart | other.apart, self.random | other.random)
 
     def is_apart(self, pair: Pair) -> bool:
-        return any(_digest(text) in self.apart for text in key(pair))
+        return any(_digest(text) in self.apart for text in pair.key)
 
     def is_random(self, pair: Pair) -> bool:
         return _pair_digest(pair) in self.random
@@ -60,14 +60,9 @@ class HeldOut:
         return [p for p in pairs if self.is_apart(p)], [p for p in pairs if self.is_random(p)]
 
 
-def key(pair: Pair) -> tuple[str, ...]:
-    """The pair without order and case."""
-    return tuple(sorted((pair.text_a.strip().lower(), pair.text_b.strip().lower())))
-
-
 def _digest(text: str) -> str:
     return blake2b(text.encode(), digest_size=_BYTES).hexdigest()
 
 
 def _pair_digest(pair: Pair) -> str:
-    return _digest("\n".join(key(pair)))
+    return _digest("\n".join(pair.key))

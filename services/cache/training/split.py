@@ -9,7 +9,6 @@ from itertools import product
 from pathlib import Path
 
 from services.cache.pairs import Pair
-from services.cache.training.heldout import key
 
 _MOST_EQUAL = 10  # questions in a component from which pairs are derived
 
@@ -35,8 +34,8 @@ def clean(pairs: Iterable[Pair]) -> list[Pair]:
     labels: dict[tuple[str, ...], set[int]] = defaultdict(set)
     first: dict[tuple[str, ...], Pair] = {}
     for pair in pairs:
-        labels[key(pair)].add(pair.label)
-        first.setdefault(key(pair), pair)
+        labels[pair.key].add(pair.label)
+        first.setdefault(pair.key, pair)
     return [
         pair
         for (one, other), pair in first.items()
@@ -84,7 +83,7 @@ def closure(pairs: Sequence[Pair], most: int, seed: int) -> list[Pair]:
     for pair in pairs:
         for text in (pair.text_a, pair.text_b):
             members[same.of(text)].add(text)
-    known = {key(pair) for pair in pairs}
+    known = {pair.key for pair in pairs}
     found: dict[int, dict[tuple[str, ...], Pair]] = {0: {}, 1: {}}
     for pair in pairs:
         left, right = members[same.of(pair.text_a)], members[same.of(pair.text_b)]
@@ -93,8 +92,8 @@ def closure(pairs: Sequence[Pair], most: int, seed: int) -> list[Pair]:
             continue
         for a, b in product(sorted(left), sorted(right)):
             made = Pair(a, b, pair.label)
-            if len(set(key(made))) == 2 and key(made) not in known:
-                found[pair.label][key(made)] = made
+            if len(set(made.key)) == 2 and made.key not in known:
+                found[pair.label][made.key] = made
     chance = random.Random(seed)
     drawn: list[Pair] = []
     for label in (1, 0):
