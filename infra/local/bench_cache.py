@@ -2,8 +2,8 @@
 
 The same entries, the same embedder, one after the other in one run: `--entries` questions, most of
 them vectors drawn around those of real questions, so that filling does not take an hour. A filled
-Redis is kept in `var/bench-cache` for the next run. BENCH_REDIS_URL names a server with the query
-engine (such as the image redis:8), without which redisvl cannot run.
+Redis is kept in `var/bench-cache` for the next run. redisvl gets a Redis with the query engine
+(`query_engine.py`); BENCH_REDIS_URL names another one, such as the image redis:8.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from rich.table import Table
 
 from infra.local import bench_cache_others as others
 from infra.local.bench_cache_own import OwnCache, opened
+from infra.local.broker import free_port
+from infra.local.query_engine import running_query_engine
 from services.cache.likeness import compared
 from shared.embeddings import Embedder, open_embedder
 from shared.embeddings.port import Vectors
@@ -104,7 +107,7 @@ def figures(found: Sequence[float]) -> list[str]:
 
 
 async def _speed(
-    own: OwnCache, entries: Entries, embedder: Embedder, asked: list[str], redis_url: str
+    own: OwnCache, entries: Entries, embedder: Embedder, asked: list[str], engine_url: str
 ) -> Table:
     table = Table("cache", "look-up", "p50 ms", "p95 ms", "max ms")
     exact = entries.questions[:LOOKUPS]
@@ -115,14 +118,19 @@ async def _speed(
             "GPTCache", "same words", *figures(await times_ms("GPTCache", exact, look_up))
         )
         table.add_row("", "other words", *figures(await times_ms("GPTCache", asked, look_up)))
-    try:
-        rival = others.redisvl_of(redis_url, entries.questions, entries.vectors, embedder)
-    except others.NoQueryEngine as error:
-        table.add_row("redisvl", f"not run: {error}", "", "", "")
-        return table
+    rival = others.redisvl_of(engine_url, entries.questions, entries.vectors, embedder)
     table.add_row("redisvl", "same words", *figures(await times_ms("redisvl", exact, rival)))
     table.add_row("", "other words", *figures(await times_ms("redisvl", asked, rival)))
     return table
+
+
+@contextmanager
+def _query_engine(folder: Path) -> Iterator[str]:
+    if url := os.environ.get("BENCH_REDIS_URL"):
+        yield url
+        return
+    with running_query_engine(folder / "query_engine", free_port()) as url:
+        yield url
 
 
 async def _quality(
@@ -156,14 +164,15 @@ async def run(entries_wanted: int, files: Sequence[Path], quality_files: Sequenc
     entries = drawn(real_questions(pairs), embedder, entries_wanted)
     asked = list(dict.fromkeys(b for _, b, _ in pairs))[:LOOKUPS]
     folder = settings.var_dir / "bench-cache"
-    async with opened(folder, entries.questions, entries.vectors) as own:
-        redis_url = os.environ.get("BENCH_REDIS_URL", own.redis_url)
-        speed = await _speed(own, entries, embedder, asked, redis_url)
-        quality = [
-            (path.name, await _quality(own, embedder, read_pairs([path]))) for path in quality_files
-        ]
-        both = await _quality(own, embedder, pairs)
-        memory = await own.memory()
+    with _query_engine(folder) as url:
+        async with opened(folder, entries.questions, entries.vectors) as own:
+            speed = await _speed(own, entries, embedder, asked, url)
+            quality = [
+                (file.name, await _quality(own, embedder, read_pairs([file])))
+                for file in quality_files
+            ]
+            both = await _quality(own, embedder, pairs)
+            memory = await own.memory()
     out = Console()
     load_now = os.getloadavg()[0]
     out.print(f"{entries_wanted} entries, embedder {embedder.name}, load {load_now:.1f}, {memory}")

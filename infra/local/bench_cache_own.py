@@ -49,7 +49,6 @@ class OwnCache:
 
     deps: Deps
     kv: RedisKeyValue
-    redis_url: str
     turns: int = 0
 
     async def look_up(self, text: str) -> object:
@@ -113,7 +112,7 @@ async def opened(
             policy=PolicyBoard(),
             clock=clock,
         )
-        yield OwnCache(deps, kv, url)
+        yield OwnCache(deps, kv)
         embedder.close()
         verifier.close()
         await kv.close()

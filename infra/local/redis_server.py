@@ -6,7 +6,7 @@ Everything lives in `<var_dir>/redis`; append-only, so that what services rememb
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,11 +61,11 @@ def command(var_dir: Path) -> list[str]:
 
 
 @contextmanager
-def running_redis(data_dir: Path, port: int) -> Iterator[str]:
-    """The URL of a real Redis for the time of a test."""
+def running_redis(data_dir: Path, port: int, options: Sequence[str] = ()) -> Iterator[str]:
+    """The URL of a real Redis for the time of a test; `options` as on its command line."""
     prepare(data_dir, port)
     with (data_dir / "redis" / "output.log").open("ab") as output:
-        process = subprocess.Popen(command(data_dir), stdout=output, stderr=output)
+        process = subprocess.Popen([*command(data_dir), *options], stdout=output, stderr=output)
     try:
         _wait_for(port, process)
         yield f"redis://{HOST}:{port}/0"
