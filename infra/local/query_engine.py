@@ -42,4 +42,4 @@ def build(folder: Path) -> Path:
     )
     if built.returncode:
         raise ConfigurationError(f"the query engine's module did not build: {built.stderr}")
-    return module
+    return module.resolve()  # the server changes its folder before it loads it
