@@ -28,7 +28,7 @@ def running_query_engine(data_dir: Path, port: int) -> Iterator[str]:
 
 def build(folder: Path) -> Path:
     """The module that opens the engine. Raises ConfigurationError."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
+    compiler = shutil.which("cc")
     if compiler is None:
         raise ConfigurationError("no query engine for redisvl: a C compiler (cc) is needed")
     folder.mkdir(parents=True, exist_ok=True)

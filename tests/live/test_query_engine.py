@@ -1,5 +1,6 @@
 """The Redis that the benchmark gives redisvl: it indexes what is written, and finds the nearest."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ from redis import Redis
 from infra.local.broker import free_port
 from infra.local.query_engine import running_query_engine
 
-pytestmark = pytest.mark.live
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(shutil.which("cc") is None, reason="only a benchmark needs a C compiler"),
+]
 
 SCHEMA = "SCHEMA v VECTOR FLAT 6 TYPE FLOAT32 DIM 4 DISTANCE_METRIC COSINE".split()
 
