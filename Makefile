@@ -90,6 +90,9 @@ bench-ingest: env ## speed and memory of ingestion, and questions meanwhile; DOC
 bench-retrieval: env ## time of each step of a search: make bench-retrieval KB=folder QUERIES=file
 	@$(PY) -m services.retrieval.bench --kb $(or $(KB),infra/sample_shop/articles) $(if $(QUERIES),--queries $(QUERIES))
 
+bench-quotes: env ## answers without a model: the right article quoted? make bench-quotes KB=folder QUERIES=file
+	@$(PY) -m infra.local.bench_quotes $(if $(KB),--kb $(KB)) $(if $(QUERIES),--queries $(QUERIES))
+
 bench-pairs: env ## near misses and rewordings of the sample shop through the cache's checks
 	@$(PY) -m infra.local.bench_pairs
 

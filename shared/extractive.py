@@ -1,4 +1,4 @@
-"""An answer without a model: the sentences of the passages that match the question best, quoted.
+"""An answer without a model: the sentences of the first article that match the question, quoted.
 
 Used by generation as its built-in tier, and by the understudy that stands in when generation is
 down.
@@ -26,7 +26,7 @@ MAX_SENTENCES = 3
 MAX_WORDS = 110  # 150 tokens of the generation budget, at about 1.35 tokens an English word
 _MIN_SHARE_OF_BEST = 0.45  # a further sentence must be nearly as good as the best, or it distracts
 _LEAD_BONUS = 0.15  # help articles answer in their first sentences
-_PASSAGE_DECAY = 0.8  # a passage ranked r is trusted 0.8^r as much as the first
+_LEAD_SENTENCES = 2  # quoted where the article is right in other words than the question's
 
 
 @dataclass(frozen=True)
@@ -53,40 +53,43 @@ def terms(text: str) -> list[str]:
     return [stem(word) for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS]
 
 
-def rank_sentences(question: str, passages: Sequence[Passage]) -> list[Sentence]:
-    """All sentences of the passages, best first: overlap weighted by rarity, decayed by rank."""
+def scored_sentences(question: str, passages: Sequence[Passage]) -> list[Sentence]:
+    """All sentences of the passages, in order, with their overlap weighted by rarity."""
     wanted = set(terms(question))
     candidates = [
-        (text, passage, position, rank)
-        for rank, passage in enumerate(passages)
+        (text, passage, position)
+        for passage in passages
         for position, text in enumerate(sentences_of(passage.text))
     ]
     frequency = Counter(t for text, *_ in candidates for t in set(terms(text)))
     weight = {t: math.log(1 + len(candidates) / (1 + frequency[t])) for t in wanted}
     total = sum(weight.values()) or 1.0
-    ranked = []
-    for text, passage, position, rank in candidates:
+    found = []
+    for text, passage, position in candidates:
         own = terms(text)
         context = set(terms(f"{passage.title} {passage.heading}"))
         overlap = sum(weight[t] for t in wanted & set(own)) / total
         topic = sum(weight[t] for t in wanted & context) / total
         lead = _LEAD_BONUS if position == 0 else 0.0
-        score = (overlap + 0.5 * topic + lead) * _PASSAGE_DECAY**rank if overlap else 0.0
-        ranked.append(Sentence(text, passage, position, score))
-    return sorted(ranked, key=lambda sentence: -sentence.score)
+        score = overlap + 0.5 * topic + lead if overlap else 0.0
+        found.append(Sentence(text, passage, position, score))
+    return found
 
 
 def pick_sentences(question: str, passages: Sequence[Passage]) -> list[Sentence]:
-    """At most three sentences of one document, in reading order; empty when none match.
+    """At most three sentences of the first document, in reading order; empty when none match.
 
-    One document: sentences of two articles side by side ("Descale your Mini… Descale your One…")
-    read as one answer and are not.
+    The first: which article is meant the search knows better than words in common do (measured:
+    docs/benchmarks.md). One alone: sentences of two articles side by side ("Descale your Mini…
+    Descale your One…") read as one answer and are not.
     """
-    ranked = [sentence for sentence in rank_sentences(question, passages) if sentence.score > 0]
-    if not ranked:
+    scored = scored_sentences(question, passages)
+    if not any(sentence.score for sentence in scored):
         return []
-    document = ranked[0].passage.document_id
-    ranked = [sentence for sentence in ranked if sentence.passage.document_id == document]
+    document = scored[0].passage.document_id
+    own = [sentence for sentence in scored if sentence.passage.document_id == document]
+    matching = [sentence for sentence in own if sentence.score > 0] or own[:_LEAD_SENTENCES]
+    ranked = sorted(matching, key=lambda sentence: -sentence.score)
     chosen: list[Sentence] = []
     words = 0
     for sentence in ranked:

@@ -143,7 +143,7 @@ class BoundedSearch:
         candidates = await self._executor.run(self._find_now, event, question, lexical_only, rerank)
         logits = await self._logits(candidates.pairs()) if rerank else []
         found = candidates.result(logits, self._limit)
-        passages = tuple(_passage(hit) for hit in found.passages)
+        passages = tuple(passage_of(hit) for hit in found.passages)
         return Found(passages, found.probability, "" if question == event.text else question)
 
     def _find_now(
@@ -180,7 +180,8 @@ class BoundedSearch:
             self._reranker.close()
 
 
-def _passage(hit: Hit) -> Passage:
+def passage_of(hit: Hit) -> Passage:
+    """A hit as events carry it."""
     chunk = hit.chunk
     return Passage(
         passage_id=chunk.id,

@@ -41,8 +41,16 @@ def test_nothing_is_quoted_when_nothing_matches() -> None:
     assert pick_sentences("Is there life on Mars?", [RETURNS]) == []
 
 
-def test_an_answer_never_mixes_two_documents() -> None:
-    one = passage("one", "Descale your Morrow One every 200 cups.", "Descale your Morrow One")
-    mini = passage("mini", "Descale your Morrow Mini every 150 cups.", "Descale your Morrow Mini")
-    chosen = pick_sentences("How often do I descale my Morrow One?", [mini, one])
-    assert [sentence.passage.document_id for sentence in chosen] == ["one"]
+ONE = passage("one", "Descale your Morrow One every 200 cups.", "Descale your Morrow One")
+MINI = passage("mini", "Descale your Morrow Mini every 150 cups.", "Descale your Morrow Mini")
+
+
+def test_the_first_document_is_quoted_and_never_mixed_with_another() -> None:
+    for first, other in ((ONE, MINI), (MINI, ONE)):
+        chosen = pick_sentences("How often do I descale my machine?", [first, other])
+        assert [sentence.passage for sentence in chosen] == [first]
+
+
+def test_a_first_document_in_other_words_is_quoted_from_its_beginning() -> None:
+    chosen = pick_sentences("decalcify it, working days?", [ONE, RETURNS])
+    assert [sentence.text for sentence in chosen] == ["Descale your Morrow One every 200 cups."]

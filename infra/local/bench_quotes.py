@@ -1,0 +1,74 @@
+"""`make bench-quotes KB=folder QUERIES=file`: is the right article quoted when no model writes?
+
+Search, then the sentences that generation's built-in tier would quote, for queries whose article is
+known (formats of `switchboard eval retrieval`). Sure: the probability of an answer reaches
+`SAFETY_MIN_CONFIDENCE`; the others go to a person. No cluster is needed.
+"""
+
+import argparse
+import os
+from collections.abc import Iterable
+from itertools import compress
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from services.retrieval.adapters import passage_of
+from services.retrieval.datasets import read_documents, read_queries
+from services.retrieval.evaluate import TENANT, fill, learn
+from services.retrieval.rerank import open_reranker
+from services.retrieval.search import DENSE_WEIGHT, Searcher
+from services.retrieval.settings import RetrievalSettings
+from services.safety.settings import SafetySettings
+from shared.embeddings import open_embedder
+from shared.extractive import pick_sentences
+from shared.settings import Settings, load
+from shared.vectors import Query, open_vectors
+
+SHOP = Path("infra/sample_shop")
+
+
+def share(flags: Iterable[bool]) -> str:
+    """`3 of 4 (75 %)`."""
+    found = list(flags)
+    return f"{sum(found)} of {len(found)} ({sum(found) / max(1, len(found)):.0%})"
+
+
+def run(kb: Path, queries: Path) -> Table:
+    """Ask every query."""
+    settings = load(Settings)
+    embedder = open_embedder(settings.embedder_url, threads=os.cpu_count() or 1)
+    store = open_vectors("edge:", dimensions=embedder.dimensions)
+    searcher = Searcher(embedder, store, open_reranker(load(RetrievalSettings).reranker_dir))
+    documents = read_documents(kb, embedder)
+    fill(store, embedder, documents, settings.var_dir / "embeddings")
+    learn(searcher, documents)
+    sure, found, quoted = [], [], []
+    asked = read_queries(queries, kb, [document.id for document in documents])
+    for query in track(asked, "asking", console=Console(stderr=True)):
+        result = searcher.search(Query(TENANT, query.text, dense_weight=DENSE_WEIGHT))
+        passages = [passage_of(hit) for hit in result.passages]
+        sentences = pick_sentences(query.text, passages)
+        sure.append(result.probability >= load(SafetySettings).min_confidence)
+        found.append(any(passage.document_id in query.relevant for passage in passages))
+        quoted.append(any(s.passage.document_id in query.relevant for s in sentences))
+    store.close()
+    table = Table("", "all questions", "those answered")
+    for name, flags in (("right article among five", found), ("right article quoted", quoted)):
+        table.add_row(name, share(flags), share(compress(flags, sure)))
+    return table
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kb", type=Path, default=SHOP / "articles")
+    parser.add_argument("--queries", type=Path, default=SHOP / "queries.jsonl")
+    given = parser.parse_args()
+    Console().print(run(given.kb, given.queries))
+
+
+if __name__ == "__main__":
+    main()
