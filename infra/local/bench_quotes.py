@@ -1,12 +1,13 @@
 """`make bench-quotes KB=folder QUERIES=file`: is the right article quoted when no model writes?
 
 Search, then the sentences that generation's built-in tier would quote, for queries whose article is
-known (formats of `switchboard eval retrieval`). Sure: the probability of an answer reaches
+known (formats of `switchboard eval retrieval`). Answered: the probability of an answer reaches
 `SAFETY_MIN_CONFIDENCE`; the others go to a person. No cluster is needed.
 """
 
 import argparse
 import os
+import sys
 from collections.abc import Iterable
 from itertools import compress
 from pathlib import Path
@@ -45,19 +46,20 @@ def run(kb: Path, queries: Path) -> Table:
     documents = read_documents(kb, embedder)
     fill(store, embedder, documents, settings.var_dir / "embeddings")
     learn(searcher, documents)
-    sure, found, quoted = [], [], []
+    answered, found, quoted = [], [], []
+    least = load(SafetySettings).min_confidence
     asked = read_queries(queries, kb, [document.id for document in documents])
     for query in track(asked, "asking", console=Console(stderr=True)):
         result = searcher.search(Query(TENANT, query.text, dense_weight=DENSE_WEIGHT))
         passages = [passage_of(hit) for hit in result.passages]
         sentences = pick_sentences(query.text, passages)
-        sure.append(result.probability >= load(SafetySettings).min_confidence)
+        answered.append(result.probability >= least)
         found.append(any(passage.document_id in query.relevant for passage in passages))
         quoted.append(any(s.passage.document_id in query.relevant for s in sentences))
     store.close()
     table = Table("", "all questions", "those answered")
     for name, flags in (("right article among five", found), ("right article quoted", quoted)):
-        table.add_row(name, share(flags), share(compress(flags, sure)))
+        table.add_row(name, share(flags), share(compress(flags, answered)))
     return table
 
 
@@ -67,7 +69,10 @@ def main() -> None:
     parser.add_argument("--kb", type=Path, default=SHOP / "articles")
     parser.add_argument("--queries", type=Path, default=SHOP / "queries.jsonl")
     given = parser.parse_args()
-    Console().print(run(given.kb, given.queries))
+    try:
+        Console().print(run(given.kb, given.queries))
+    except ValueError as error:  # names the row or file that is wrong
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
