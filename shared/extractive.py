@@ -99,8 +99,7 @@ def pick_sentences(question: str, passages: Sequence[Passage]) -> list[Sentence]
             break
         if all(set(terms(sentence.text)) != set(terms(other.text)) for other in chosen):
             chosen.append(sentence)
-    order = {p.passage_id: rank for rank, p in enumerate(passages)}
-    return sorted(chosen, key=lambda s: (order[s.passage.passage_id], s.position))
+    return [sentence for sentence in own if sentence in chosen]
 
 
 def draft_from_passages(event: Grounded) -> Drafted:

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from infra.local.query_engine import running_query_engine
 from services.cache.likeness import compared
 from shared.embeddings import Embedder, open_embedder
 from shared.embeddings.port import Vectors
+from shared.errors import ConfigurationError
 from shared.settings import Settings, load
 
 SHOP = Path("infra/sample_shop")
@@ -130,6 +132,8 @@ async def _speed(
 @contextmanager
 def _query_engine(folder: Path) -> Iterator[str]:
     if url := os.environ.get("BENCH_REDIS_URL"):
+        if not others.has_query_engine(url):
+            raise ConfigurationError(f"BENCH_REDIS_URL={url}: needs FT commands, as in redis:8")
         yield url
         return
     with running_query_engine(folder / "query_engine", free_port()) as url:
@@ -194,7 +198,10 @@ def main() -> None:
     )
     given = parser.parse_args()
     shop = [SHOP / "pairs_near_miss.jsonl", SHOP / "pairs_rewordings.jsonl"]
-    uvloop.run(run(given.entries, shop, given.pairs))  # as a service does
+    try:
+        uvloop.run(run(given.entries, shop, given.pairs))  # as a service does
+    except ConfigurationError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -76,6 +76,19 @@ def redisvl_distance() -> float:
     return float(inspect.signature(SemanticCache.__init__).parameters["distance_threshold"].default)
 
 
+def has_query_engine(url: str) -> bool:
+    """Whether the server knows FT commands, without which redisvl cannot work."""
+    from redis import Redis
+    from redis.exceptions import ResponseError
+
+    with Redis.from_url(url) as redis:
+        try:
+            redis.execute_command("FT._LIST")
+        except ResponseError:
+            return False
+    return True
+
+
 def redisvl_of(url: str, questions: Sequence[str], vectors: Vectors, embedder: Embedder) -> LookUp:
     """redisvl's SemanticCache on a Redis with the query engine: an index without approximation."""
     from redisvl.extensions.cache.llm import SemanticCache

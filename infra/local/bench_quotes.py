@@ -18,15 +18,15 @@ from rich.table import Table
 
 from services.retrieval.adapters import passage_of
 from services.retrieval.datasets import read_documents, read_queries
-from services.retrieval.evaluate import TENANT, fill, learn
+from services.retrieval.evaluate import TENANT, filled
 from services.retrieval.rerank import open_reranker
-from services.retrieval.search import DENSE_WEIGHT, Searcher
+from services.retrieval.search import DENSE_WEIGHT
 from services.retrieval.settings import RetrievalSettings
 from services.safety.settings import SafetySettings
 from shared.embeddings import open_embedder
 from shared.extractive import pick_sentences
 from shared.settings import Settings, load
-from shared.vectors import Query, open_vectors
+from shared.vectors import Query
 
 SHOP = Path("infra/sample_shop")
 
@@ -41,22 +41,19 @@ def run(kb: Path, queries: Path) -> Table:
     """Ask every query."""
     settings = load(Settings)
     embedder = open_embedder(settings.embedder_url, threads=os.cpu_count() or 1)
-    store = open_vectors("edge:", dimensions=embedder.dimensions)
-    searcher = Searcher(embedder, store, open_reranker(load(RetrievalSettings).reranker_dir))
+    reranker = open_reranker(load(RetrievalSettings).reranker_dir)
     documents = read_documents(kb, embedder)
-    fill(store, embedder, documents, settings.var_dir / "embeddings")
-    learn(searcher, documents)
     answered, found, quoted = [], [], []
     least = load(SafetySettings).min_confidence
     asked = read_queries(queries, kb, [document.id for document in documents])
-    for query in track(asked, "asking", console=Console(stderr=True)):
-        result = searcher.search(Query(TENANT, query.text, dense_weight=DENSE_WEIGHT))
-        passages = [passage_of(hit) for hit in result.passages]
-        sentences = pick_sentences(query.text, passages)
-        answered.append(result.probability >= least)
-        found.append(any(passage.document_id in query.relevant for passage in passages))
-        quoted.append(any(s.passage.document_id in query.relevant for s in sentences))
-    store.close()
+    with filled(documents, embedder, reranker, settings.var_dir / "embeddings") as (searcher, _):
+        for query in track(asked, "asking", console=Console(stderr=True)):
+            result = searcher.search(Query(TENANT, query.text, dense_weight=DENSE_WEIGHT))
+            passages = [passage_of(hit) for hit in result.passages]
+            sentences = pick_sentences(query.text, passages)
+            answered.append(result.probability >= least)
+            found.append(any(passage.document_id in query.relevant for passage in passages))
+            quoted.append(any(s.passage.document_id in query.relevant for s in sentences))
     table = Table("", "all questions", "those answered")
     for name, flags in (("right article among five", found), ("right article quoted", quoted)):
         table.add_row(name, share(flags), share(compress(flags, answered)))

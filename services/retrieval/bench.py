@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from services.retrieval.datasets import Document, read_documents, read_queries
-from services.retrieval.evaluate import TENANT, fill, learn
+from services.retrieval.evaluate import TENANT, filled
 from services.retrieval.rerank import open_reranker
 from services.retrieval.search import DENSE_WEIGHT, Searcher
 from services.retrieval.settings import RetrievalSettings
 from shared.embeddings import open_embedder
 from shared.settings import Settings, load
-from shared.vectors import Query, open_vectors
+from shared.vectors import Query
 
 QUESTIONS = 500  # at most
 MANY_CHUNKS = 10_000  # what the goals are set for
@@ -74,20 +74,16 @@ def main() -> int:
     threads = max(settings.cpu_threads, os.cpu_count() or 1)
     embedder = open_embedder(settings.embedder_url, threads=threads)
     reranker = open_reranker(load(RetrievalSettings).reranker_dir, threads=threads)
-    store = open_vectors("edge:", dimensions=embedder.dimensions)
+    cache = settings.var_dir / "embeddings"
     try:
         documents = read_documents(given.kb, embedder)
         asked = questions_of(documents, given.kb, given.queries)
-        chunks = fill(store, embedder, documents, settings.var_dir / "embeddings")
-        searcher = Searcher(embedder, store, reranker)
-        learn(searcher, documents)
-        measure(searcher, asked[:1])
-        print(table(measure(searcher, asked[1:] or asked), chunks))
+        with filled(documents, embedder, reranker, cache) as (searcher, chunks):
+            measure(searcher, asked[:1])
+            print(table(measure(searcher, asked[1:] or asked), chunks))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-    finally:
-        store.close()
     return 0
 
 

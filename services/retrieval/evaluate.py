@@ -8,7 +8,8 @@ the embedded engine is filled once in a temporary folder; embeddings are cached 
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +39,20 @@ def fill(store: VectorStore, embedder: Embedder, documents: Sequence[Document], 
     return at
 
 
-def learn(searcher: Searcher, documents: Sequence[Document]) -> None:
-    """As the service does when it indexes."""
-    for document in documents:
-        searcher.learn(chunks_of(document))
+@contextmanager
+def filled(
+    documents: Sequence[Document], embedder: Embedder, reranker: Reranker | None, cache: Path
+) -> Iterator[tuple[Searcher, int]]:
+    """A searcher over the documents, which it has learnt as the service does, and their chunks."""
+    store = open_vectors("edge:", dimensions=embedder.dimensions)
+    try:
+        chunks = fill(store, embedder, documents, cache)
+        searcher = Searcher(embedder, store, reranker)
+        for document in documents:
+            searcher.learn(chunks_of(document))
+        yield searcher, chunks
+    finally:
+        store.close()
 
 
 def chunks_of(document: Document) -> list[Chunk]:
@@ -102,18 +113,12 @@ def evaluate(
     """
     documents = read_documents(kb, embedder)
     asked = read_queries(queries, kb, [document.id for document in documents])
-    store = open_vectors("edge:", dimensions=embedder.dimensions)
-    try:
-        chunks = fill(store, embedder, documents, cache)
-        searcher = Searcher(embedder, store, reranker)
-        learn(searcher, documents)
+    with filled(documents, embedder, reranker, cache) as (searcher, chunks):
         found = {}
         for variant in VARIANTS:
             print(f"{variant}: {len(asked)} queries", file=sys.stderr)
             run_variant(searcher, variant, asked[:WARM_UP_QUERIES])
             found[variant] = run_variant(searcher, variant, asked)
-    finally:
-        store.close()
     return {"queries": len(asked), "documents": len(documents), "chunks": chunks,
             "variants": found}  # fmt: skip
 
